@@ -1,1 +1,10 @@
-export {}
+/** Accounts, recovery phrases, wallets, envelopes, device keys and the keyring (KEY-1, KEY-2, KEY-3). */
+export * from './errors.js'
+export * from './account.js'
+export * from './device.js'
+export * from './phrase.js'
+export * from './unlock.js'
+export * from './envelope.js'
+export * from './keyring.js'
+export * from './typed-data.js'
+export * from './wallet.js'
