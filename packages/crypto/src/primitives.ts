@@ -24,7 +24,7 @@ export const AES_GCM_TAG_BYTES = 16
 const KEY_BYTES = 32
 const NONCE_BYTES = 12
 /** Below this a call to WebCrypto costs more than hashing here does. */
-const SMALL_HASH_BYTES = 2048
+const SMALL_HASH_BYTES = 8192
 
 /** Refuses keys and nonces of other lengths, which AES-GCM would take and mean something else by. Throws TypeError: a mistake in our code. */
 export function checkAesGcmInput (key: Uint8Array, nonce: Uint8Array): void {
