@@ -1,4 +1,4 @@
-import { BlockNotFoundError, RAW, blockLinks, type CallOptions } from '@holdfast/protocol'
+import { BlockNotFoundError, CorruptBlockError, RAW, blockLinks, checkCidKind, type CallOptions } from '@holdfast/protocol'
 import type { CID } from 'multiformats/cid'
 import { readAvailable, type BlockSource } from './reader.js'
 
@@ -27,6 +27,7 @@ export async function * reachable (root: CID, source: BlockSource, options: Reac
       const id = cid.toString()
       if (seen.has(id)) continue
       seen.add(id)
+      checkLink(cid)
       if (await options.known?.(cid) === true) continue
       fresh.push(cid)
       if (cid.code !== RAW) pending.push(cid)
@@ -43,4 +44,8 @@ export async function * reachable (root: CID, source: BlockSource, options: Reac
       else throw new BlockNotFoundError(batch[i]!.toString())
     }
   }
+}
+
+function checkLink (cid: CID): void {
+  try { checkCidKind(cid) } catch (cause) { throw new CorruptBlockError('a block links to a kind of block that Holdfast never makes', { cid: cid.toString() }, { cause }) }
 }
