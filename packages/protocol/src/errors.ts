@@ -97,3 +97,15 @@ export class QuotaExceededError extends HoldfastError {
     super(`${where} has no room left under its quota of ${limitBytes} bytes`, 'Raise the quota on the node, or empty the trash and old versions.', { where, limitBytes })
   }
 }
+
+/** A fault in Holdfast itself, wrapped so that it reaches a person instead of vanishing. */
+export class InternalError extends HoldfastError {
+  override readonly name = 'InternalError'
+  readonly family = 'invalid'
+  constructor (where: string, cause: unknown) {
+    super(`a fault in Holdfast itself (${where}): ${cause instanceof Error ? cause.message : String(cause)}`, 'Nothing is lost. Please report it with the details.', { where }, { cause })
+  }
+}
+
+/** Any thrown value as an error of ours. */
+export const asHoldfastError = (where: string, error: unknown): HoldfastError => isHoldfastError(error) ? error : new InternalError(where, error)

@@ -1,0 +1,127 @@
+import { decodeBody, diffTrie, headNameOf, type Root } from '@holdfast/roots'
+import type { Registers, TreeChange } from '@holdfast/manifest'
+import { openLogBlock, type Membership, type OpenedLogBlock } from '@holdfast/membership'
+import { blockId, CorruptBlockError, dominates, mergeVectors, parseCid, UnauthorisedError, type Block, type BlockId, type CallOptions, type EntryId, type HeadName, type PageId, type RecordChange } from '@holdfast/protocol'
+import type { CID } from 'multiformats/cid'
+import type { Fetcher } from './fetcher.js'
+import type { VaultStore } from './vault-store.js'
+
+export interface MergeResult {
+  changes: TreeChange[]
+  /** Entries that the merge touched; some may now have two versions. */
+  touched: EntryId[]
+  /** File nodes whose content is still to be fetched. */
+  wanted: CID[]
+}
+
+const NOTHING: MergeResult = { changes: [], touched: [], wanted: [] }
+
+/**
+ * Merges another device's root into the vault: fetches what differs, verifies every piece, applies it, and
+ * writes the result in one batch. Refuses the root as a whole (UnauthorisedError, CorruptBlockError, …) when
+ * any piece does not verify; then nothing has changed. The caller holds the vault's Exclusive.
+ */
+export async function mergeRoot (store: VaultStore, fetcher: Fetcher, head: { cid: CID, root: Root, name: HeadName }, options?: CallOptions): Promise<MergeResult> {
+  const { root } = head
+  const own = store.state
+  const sameBody = root.body.equals(own.bodyCid)
+  if (!sameBody && dominates(own.vector, root.vector)) return NOTHING
+  const readMany = (cids: readonly CID[]): Promise<Map<BlockId, Uint8Array>> => fetcher.getMany(cids, options)
+  const theirs = sameBody ? own.body : decodeBody(await fetcher.get(root.body, options))
+
+  const members = await diff(own.body.members, theirs.members, readMany)
+  const memberBlocks = await blocksOf(members.added, readMany)
+  const membership = memberBlocks.length === 0 ? store.membership : await store.membershipWith(memberBlocks)
+  requireMember(membership, root, head.name)
+  const vector = mergeVectors(own.vector, root.vector)
+  if (sameBody) {
+    if (own.root === null || !dominates(own.vector, root.vector)) await store.write({ state: { vector, root: own.root ?? head.cid } })
+    return NOTHING
+  }
+
+  const log = await diff(own.body.log, theirs.log, readMany)
+  const files = await diff(own.body.files, theirs.files, readMany)
+  const opened = await openAll(store, membership, await blocksOf(log.added, readMany))
+  try {
+    const registers = await applyToPages(store, opened)
+    const changes = await store.write({
+      blocks: memberBlocks,
+      logAdded: log.added,
+      filesAdded: files.added,
+      membersAdded: members.added,
+      registers,
+      records: files.added.map((cid): RecordChange => ({ key: store.keys.wantedFile(blockId(cid)), value: WANTED })),
+      state: { vector, when: Math.max(own.when, latest(registers)), ...adopted(head.cid, [log, files, members]) }
+    })
+    return { changes, touched: registers.map(([entry]) => entry), wanted: files.added }
+  } catch (error) {
+    store.pages.discard()
+    throw error
+  }
+}
+
+const WANTED = Uint8Array.of(1)
+
+interface Difference { added: CID[], removed: CID[] }
+type ReadMany = (cids: readonly CID[]) => Promise<Map<BlockId, Uint8Array>>
+
+async function diff (from: CID, to: CID, readMany: ReadMany): Promise<Difference> {
+  return from.equals(to) ? { added: [], removed: [] } : diffTrie(from, to, readMany)
+}
+
+/** When they have everything that we have, our body becomes theirs, and their root is ours too: nothing needs publishing. */
+const adopted = (head: CID, differences: Difference[]): { root?: CID } =>
+  differences.every(difference => difference.removed.length === 0) ? { root: head } : {}
+
+async function blocksOf (cids: readonly CID[], readMany: ReadMany): Promise<Block[]> {
+  if (cids.length === 0) return []
+  return [...await readMany(cids)].map(([id, bytes]) => ({ cid: parseCid(id), bytes }))
+}
+
+/** The root is by a device of this vault, and came under the name that this device announced in the membership. */
+function requireMember (membership: Membership, root: Root, name: HeadName): void {
+  const device = membership.devices.get(root.device)
+  if (device === undefined) throw new UnauthorisedError(`a root was signed by ${root.device.slice(0, 12)}…, which is no device of this vault`, 'It was refused and nothing was changed. If it is your device, add it with `holdfast account restore` there.', { device: root.device })
+  if (device.revokedAt !== null) throw new UnauthorisedError(`a root was signed by ${root.device.slice(0, 12)}…, which was revoked`, 'It was refused and nothing was changed.', { device: root.device })
+  if (headNameOf(device.headKey) !== name) throw new UnauthorisedError('a root was published under a name that is not its device\'s', 'It was refused and nothing was changed.', { name, device: root.device })
+}
+
+/** LOG-1: signature, role, epoch and limits, before Automerge sees a byte. */
+async function openAll (store: VaultStore, membership: Membership, blocks: readonly Block[]): Promise<OpenedLogBlock[]> {
+  const context = { membership, vault: store.components.vault, keysOf: (epoch: number) => store.keysOf(epoch) }
+  const opened: OpenedLogBlock[] = []
+  for (const block of blocks) opened.push(await openLogBlock(block, context))
+  return opened
+}
+
+async function applyToPages (store: VaultStore, opened: readonly OpenedLogBlock[]): Promise<[EntryId, Registers][]> {
+  const byPage = new Map<PageId, OpenedLogBlock[]>()
+  for (const item of opened) byPage.set(item.page, [...byPage.get(item.page) ?? [], item])
+  const registers: [EntryId, Registers][] = []
+  for (const [id, items] of byPage) {
+    const page = await store.pages.get(id)
+    const changes = items.flatMap(item => item.kind === 'change' ? item.changes : [])
+    // Noted before it is applied, so that `discard` drops the loaded document if anything goes wrong.
+    store.pages.noteTail(id, changes, [])
+    const touched = new Set(page.apply(changes))
+    for (const item of items) {
+      if (item.kind !== 'fragment') continue
+      store.pages.noteFold(id)
+      for (const entry of page.log.apply(item.bytes)) touched.add(entry)
+    }
+    if (page.pendingDependencies()) throw new CorruptBlockError('a root lacks changes that its own changes build on', { page: id })
+    store.pages.noteTail(id, [], touched)
+    registers.push(...store.pages.registers(page, touched))
+  }
+  return registers
+}
+
+/** The hybrid logical clock moves past everything seen. */
+function latest (registers: readonly [EntryId, Registers][]): number {
+  let when = 0
+  for (const [, { places, contents }] of registers) {
+    for (const { stamp } of places) when = Math.max(when, stamp.when)
+    for (const { stamp } of contents) when = Math.max(when, stamp.when)
+  }
+  return when
+}
