@@ -1,0 +1,10 @@
+/**
+ * The node as a pure state machine over ports: no HTTP, no timers, no files. The running node and the simulation
+ * use the same.
+ */
+export { createPinner, type Pinner, type PinnerComponents, type PinnerOptions } from './pinner.js'
+export { createLocalNodeClient } from './local-node-client.js'
+export { requireKnown, requireOperator, requireWriter, type Principal } from './principal.js'
+export type { PinnerEvent } from './events.js'
+export type { Collected } from './garbage.js'
+export type { Pin } from './registry.js'
