@@ -49,5 +49,7 @@ export interface Page {
   heads (): string[]
   /** True while changes wait for others that they depend on. */
   pendingDependencies (): boolean
+  /** Gives the memory back at once; the page cannot be used afterwards. */
+  close (): void
   readonly log: PageLog
 }
