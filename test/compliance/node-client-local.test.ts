@@ -12,7 +12,7 @@ nodeClientCompliance('the core in process', async () => {
   })
   return {
     client: seed => createLocalNodeClient({ pinner, publicKey: createSigner(seed).publicKey }),
-    newPairingToken: pinner.newPairingToken,
+    newPairingToken: async () => pinner.newPairingToken(),
     quotaBytes,
     stop: async () => undefined
   }
