@@ -11,7 +11,7 @@ import { deriveKey } from '@holdfast/crypto'
 const NORMALISATION = 2
 
 /** The longest chunk: padded and sealed it is the longest block, just under 1 MiB. Bytes. */
-export const MAX_CHUNK_BYTES = 1_040_383
+export const MAX_CHUNK_BYTES = 1_044_479
 
 const MIB = 1 << 20
 const SMALLEST_AVERAGE_BITS = 16

@@ -67,6 +67,8 @@ export function createSealer (primitives: Primitives, chunkKey: Uint8Array): Sea
     },
     async openList (what, keyOfKind, ref, bytes) {
       checkSize(bytes)
+      // The links are outside the seal; the CID covers them.
+      if (!equalBytes(await primitives.sha256(bytes), ref.cid.multihash.digest)) throw corrupt(what, ref.cid)
       const map = decode(bytes, what)
       checkVersion(what, map, VERSION)
       const fields = fieldReader(what, map)
