@@ -1,0 +1,67 @@
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
+import type { StandaloneHandler } from '../context.js'
+import { DONE, RefusedError, UsageError } from '../errors.js'
+import { parseBytes } from '../format.js'
+import { textOption } from '../invocation.js'
+import type { CommandGroup } from './group.js'
+
+const DEFAULT_LISTEN = '127.0.0.1:4747'
+
+const node: StandaloneHandler = async (talk, _args, options) => {
+  const listen = parseListen(textOption(options, 'listen') ?? DEFAULT_LISTEN)
+  const quota = parseQuota(textOption(options, 'quota'))
+  const dataDirectory = resolve(talk.cwd, textOption(options, 'data') ?? join(homedir(), '.holdfast-node'))
+  const { startNode } = await import('@holdfast/pinner')
+  const running = await startNode({ dataDirectory, listen, ...(quota === undefined ? {} : { quotaBytes: quota }) }).catch((error: unknown) => { throw explainListen(error, listen) })
+  try {
+    const { url, peerId, pairing } = running
+    if (talk.json) await talk.event({ event: 'ready', url, peerId, pairing })
+    else {
+      await talk.out.write(`A Holdfast node listens on ${url}\n`)
+      await talk.say(`It keeps its data in ${dataDirectory} and can read none of it.`)
+      await talk.say(`\nTo use it from a device, run there:\n  holdfast pair ${url} --token ${pairing}`)
+      await talk.say('\nNo account on the device yet? First run `holdfast account create`. Then `holdfast mirror DIR` keeps a directory safe here.\nThis runs until you press Ctrl-C.')
+    }
+    await stopped(talk.signal)
+  } finally { await running.stop() }
+  return DONE
+}
+
+const stopped = async (signal: AbortSignal): Promise<void> => new Promise(done => {
+  if (signal.aborted) done()
+  else signal.addEventListener('abort', () => { done() }, { once: true })
+})
+
+/** `HOST:PORT`, `[::1]:PORT`; port 0 takes a free one. */
+export function parseListen (text: string): string {
+  const port = /^(?:\[[0-9a-f:.]+\]|[^:\s/]+):(\d{1,5})$/i.exec(text)?.[1]
+  if (port === undefined || Number(port) > 65_535) throw new UsageError(`"${text}" is not an address to listen on`, 'Give it as HOST:PORT, such as 127.0.0.1:4747; port 0 takes a free one')
+  return text
+}
+
+function parseQuota (text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  const bytes = parseBytes(text)
+  if (bytes === undefined || bytes === 0) throw new UsageError(`"${text}" is not a size`, 'Give bytes, or a number with a unit such as 500GB')
+  return bytes
+}
+
+function explainListen (error: unknown, listen: string): unknown {
+  const code: unknown = error instanceof Error ? Reflect.get(error, 'code') ?? (error.cause instanceof Error ? Reflect.get(error.cause, 'code') : undefined) : undefined
+  return code === 'EADDRINUSE'
+    ? new RefusedError(`${listen} is taken by another program, perhaps another node`, 'Stop that one, or choose another address with --listen HOST:PORT; port 0 takes a free one', { listen })
+    : error
+}
+
+export const nodeGroup: CommandGroup = {
+  words: ['node'],
+  define (program, bind) {
+    program.command('node').description('run a node: it keeps everything pinned and reachable, and can read none of it')
+      .option('--data <dir>', 'where it keeps its data (default: ~/.holdfast-node)')
+      .option('--listen <host:port>', `where it listens (default: ${DEFAULT_LISTEN}); port 0 takes a free one`)
+      .option('--quota <bytes>', 'the most it stores, such as 500GB').action(bind('node'))
+  },
+  handlers: {},
+  standalone: { node }
+}
