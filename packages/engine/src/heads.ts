@@ -41,12 +41,22 @@ export async function mergeHead (store: VaultStore, fetcher: Fetcher, head: { na
     : examineHead({ cid: previous.root, root: await readRoot({ cid: previous.root, bytes: await fetcher.get(previous.root, options) }) }, { cid: record.root, root })
   if (verdict === 'same' || verdict === 'older') return null
   if (typeof verdict === 'object') await reportEvidence(store, verdict, emit)
+  if (root.device === store.components.device.id && root.counter > store.state.counter) await recoverOwn(store, root.counter)
   const result = await mergeRoot(store, fetcher, { cid: record.root, root, name: head.name }, options)
   if (previous === null || previous.counter < root.counter) {
     const stored: StoredHead = { name: head.name, record: head.record, root: record.root, counter: root.counter }
     await store.components.records.write([{ key: store.keys.head(root.device), value: encodeHead(stored) }])
   }
   return result
+}
+
+/**
+ * This device's own head is ahead of what it remembers: its state was put back from an older copy. Counters and
+ * Automerge actors of that lost time must not be used again.
+ */
+async function recoverOwn (store: VaultStore, counter: number): Promise<void> {
+  await store.write({ state: { counter, incarnation: store.state.incarnation + 1 } })
+  store.pages.forget()
 }
 
 /** ROOT-3: both blocks are kept as evidence, and work goes on with what this device holds. */

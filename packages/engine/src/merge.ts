@@ -1,7 +1,7 @@
 import { decodeBody, diffTrie, headNameOf, type Root } from '@holdfast/roots'
 import type { Registers, TreeChange } from '@holdfast/manifest'
-import { openLogBlock, type Membership, type OpenedLogBlock } from '@holdfast/membership'
-import { blockId, CorruptBlockError, dominates, mergeVectors, parseCid, UnauthorisedError, type Block, type BlockId, type CallOptions, type EntryId, type HeadName, type PageId, type RecordChange } from '@holdfast/protocol'
+import { authoriseRoot, openLogBlock, type Accepted, type Membership, type OpenedChange, type OpenedFragment } from '@holdfast/membership'
+import { blockId, CorruptBlockError, decode, dominates, fieldReader, mergeVectors, parseCid, toHex, UnauthorisedError, type Block, type BlockId, type CallOptions, type DeviceId, type EntryId, type HeadName, type PageId, type RecordChange } from '@holdfast/protocol'
 import type { CID } from 'multiformats/cid'
 import type { Fetcher } from './fetcher.js'
 import type { VaultStore } from './vault-store.js'
@@ -32,7 +32,7 @@ export async function mergeRoot (store: VaultStore, fetcher: Fetcher, head: { ci
   const members = await diff(own.body.members, theirs.members, readMany)
   const memberBlocks = await blocksOf(members.added, readMany)
   const membership = memberBlocks.length === 0 ? store.membership : await store.membershipWith(memberBlocks)
-  requireMember(membership, root, head.name)
+  requireMember(store, membership, head)
   const vector = mergeVectors(own.vector, root.vector)
   if (sameBody) {
     if (own.root === null || !dominates(own.vector, root.vector)) await store.write({ state: { vector, root: own.root ?? head.cid } })
@@ -41,7 +41,7 @@ export async function mergeRoot (store: VaultStore, fetcher: Fetcher, head: { ci
 
   const log = await diff(own.body.log, theirs.log, readMany)
   const files = await diff(own.body.files, theirs.files, readMany)
-  const opened = await openAll(store, membership, await blocksOf(log.added, readMany))
+  const opened = await openAll(store, membership, root.device, await blocksOf(log.added, readMany))
   try {
     const registers = await applyToPages(store, opened)
     const changes = await store.write({
@@ -62,11 +62,12 @@ export async function mergeRoot (store: VaultStore, fetcher: Fetcher, head: { ci
 
 const WANTED = Uint8Array.of(1)
 
+type OpenedLogBlock = OpenedChange | OpenedFragment
 interface Difference { added: CID[], removed: CID[] }
 type ReadMany = (cids: readonly CID[]) => Promise<Map<BlockId, Uint8Array>>
 
 async function diff (from: CID, to: CID, readMany: ReadMany): Promise<Difference> {
-  return from.equals(to) ? { added: [], removed: [] } : diffTrie(from, to, readMany)
+  return from.equals(to) ? { added: [], removed: [] } : diffTrie(from, to, { readMany })
 }
 
 /** When they have everything that we have, our body becomes theirs, and their root is ours too: nothing needs publishing. */
@@ -78,20 +79,32 @@ async function blocksOf (cids: readonly CID[], readMany: ReadMany): Promise<Bloc
   return [...await readMany(cids)].map(([id, bytes]) => ({ cid: parseCid(id), bytes }))
 }
 
-/** The root is by a device of this vault, and came under the name that this device announced in the membership. */
-function requireMember (membership: Membership, root: Root, name: HeadName): void {
-  const device = membership.devices.get(root.device)
-  if (device === undefined) throw new UnauthorisedError(`a root was signed by ${root.device.slice(0, 12)}…, which is no device of this vault`, 'It was refused and nothing was changed. If it is your device, add it with `holdfast account restore` there.', { device: root.device })
-  if (device.revokedAt !== null) throw new UnauthorisedError(`a root was signed by ${root.device.slice(0, 12)}…, which was revoked`, 'It was refused and nothing was changed.', { device: root.device })
-  if (headNameOf(device.headKey) !== name) throw new UnauthorisedError('a root was published under a name that is not its device\'s', 'It was refused and nothing was changed.', { name, device: root.device })
+/** The root is by a device that may publish here, and came under the name that this device announced in the membership. */
+function requireMember (store: VaultStore, membership: Membership, head: { cid: CID, root: Root, name: HeadName }): void {
+  const { vault, device } = head.root
+  authoriseRoot({ vault, device, cid: head.cid }, { vault: store.components.vault, membership })
+  const headKey = membership.devices.get(device)?.headKey
+  if (headKey === undefined || headNameOf(headKey) !== head.name) throw new UnauthorisedError('a root was published under a name that is not its device\'s', 'It was refused and nothing was changed.', { name: head.name, device })
 }
 
 /** LOG-1: signature, role, epoch and limits, before Automerge sees a byte. */
-async function openAll (store: VaultStore, membership: Membership, blocks: readonly Block[]): Promise<OpenedLogBlock[]> {
-  const context = { membership, vault: store.components.vault, keysOf: (epoch: number) => store.keysOf(epoch) }
+async function openAll (store: VaultStore, membership: Membership, author: DeviceId, blocks: readonly Block[]): Promise<OpenedLogBlock[]> {
+  const accepted = acceptedBy(membership, author, blocks)
+  const context = { membership, accepted, vault: store.components.vault, keysOf: (epoch: number) => store.keysOf(epoch) }
   const opened: OpenedLogBlock[] = []
   for (const block of blocks) opened.push(await openLogBlock(block, context))
   return opened
+}
+
+/** What others wrote and a device that is still trusted took in stays right, although its author was revoked since. */
+function acceptedBy (membership: Membership, author: DeviceId, blocks: readonly Block[]): Accepted {
+  if ([...membership.devices.values()].every(member => member.revokedAt === null)) return () => false
+  const byOthers = new Set<BlockId>()
+  for (const block of blocks) {
+    const envelope = fieldReader('log block', decode(block.bytes, 'log block'))
+    if (toHex(envelope.bytes('device', 32)) !== author) byOthers.add(blockId(block.cid))
+  }
+  return cid => byOthers.has(blockId(cid))
 }
 
 async function applyToPages (store: VaultStore, opened: readonly OpenedLogBlock[]): Promise<[EntryId, Registers][]> {
@@ -107,7 +120,7 @@ async function applyToPages (store: VaultStore, opened: readonly OpenedLogBlock[
     for (const item of items) {
       if (item.kind !== 'fragment') continue
       store.pages.noteFold(id)
-      for (const entry of page.log.apply(item.bytes)) touched.add(entry)
+      for (const entry of page.log.apply(item)) touched.add(entry)
     }
     if (page.pendingDependencies()) throw new CorruptBlockError('a root lacks changes that its own changes build on', { page: id })
     store.pages.noteTail(id, [], touched)

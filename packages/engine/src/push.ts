@@ -52,7 +52,7 @@ async function * difference (store: VaultStore, base: CID | null, root: CID, opt
   const readMany = async (cids: readonly CID[]): Promise<Map<string, Uint8Array>> =>
     new Map(await Promise.all(cids.map(async cid => [blockId(cid), await store.readBlock(cid, options)] as const)))
   for (const part of ['members', 'log', 'files'] as const) {
-    const { added, nodes } = await diffTrie(before?.[part] ?? null, body[part], readMany)
+    const { added, nodes } = await diffTrie(before?.[part] ?? null, body[part], { readMany })
     yield * load(store, nodes, options)
     for (const cid of added) yield * part === 'files' ? fileBlocks(store, cid, options) : load(store, [cid], options)
   }

@@ -69,6 +69,15 @@ function createDraft (store: VaultStore) {
     return shown === undefined || shown.trashed ? null : { parent: shown.parent, name: shown.wish }
   }
 
+  /** An entry with those that the tree unites with it: whoever moves or deletes what is shown does it to all of them. */
+  const shownAsOne = (entry: EntryId): EntryId[] => [entry, ...index.get(entry)?.united ?? []]
+
+  function trashOne (entry: EntryId): void {
+    const before = shownAt(entry)
+    if (before === null) throw new InvalidArgumentError('there is no such entry')
+    write(entry, { place: { parent: TRASH_ENTRY, name: before.name, stamp: stamp(), before, seen: { ...store.state.vector, [device.id]: seq } } })
+  }
+
   const transaction: Transaction = {
     index,
     stamp,
@@ -81,15 +90,15 @@ function createDraft (store: VaultStore) {
     place (entry, parent, name) {
       checkName(name)
       checkNoCycle(index, entry, parent)
-      write(entry, { place: { parent, name, stamp: stamp(), before: shownAt(entry), seen: null } })
+      for (const one of shownAsOne(entry)) write(one, { place: { parent, name, stamp: stamp(), before: shownAt(one), seen: null } })
     },
-    trash (entry) {
-      const shown = index.get(entry)
-      if (shown === undefined) throw new InvalidArgumentError('there is no such entry')
-      const seen = { ...store.state.vector, [device.id]: seq }
-      write(entry, { place: { parent: TRASH_ENTRY, name: shown.wish, stamp: stamp(), before: { parent: shown.parent, name: shown.wish }, seen } })
+    trash (entry) { for (const one of shownAsOne(entry)) trashOne(one) },
+    content (entry, content) {
+      // Equal files of one name are shown as one; the others must not come back beside it with what it said before.
+      const others = content.kind === 'file' ? shownAsOne(entry).filter(one => one !== entry) : []
+      write(entry, { content })
+      for (const one of others) trashOne(one)
     },
-    content: (entry, content) => write(entry, { content }),
     bring (added) {
       files.push(added.node)
       fresh.push(...added.fresh)

@@ -2,7 +2,7 @@ import { emptyTrie, encodeBody, updateTrie, walkTrie, type Body, type BlockReade
 import { createTreeIndex, type Registers, type TreeChange, type TreeIndex } from '@holdfast/manifest'
 import { readMembership, type Membership, type VaultSecret } from '@holdfast/membership'
 import { deriveKey, deriveVaultKeys, type Primitives, type VaultKeys } from '@holdfast/crypto'
-import { counterOf, type Block, type BlockStore, type CallOptions, type Clock, type DeviceId, type EntryId, type PageId, type Random, type RecordChange, type RecordStore, type Signer, type VaultId } from '@holdfast/protocol'
+import { counterOf, type AccountId, type Block, type BlockStore, type CallOptions, type Clock, type DeviceId, type EntryId, type Random, type RecordChange, type RecordStore, type Signer, type VaultId } from '@holdfast/protocol'
 import type { CID } from 'multiformats/cid'
 import { loadFreshBlocks, type FreshBlocks } from './fresh-blocks.js'
 import { createPageSet, type PageSet } from './page-set.js'
@@ -12,6 +12,7 @@ import { decodeState, encodeState, vaultKeys, type VaultRecordKeys, type VaultSt
 export interface VaultComponents {
   vault: VaultId
   secret: Uint8Array
+  owner: AccountId
   blocks: BlockStore
   records: RecordStore
   clock: Clock
@@ -81,7 +82,7 @@ export async function openVaultStore (components: VaultComponents, begin: () => 
 }
 
 async function loadVaultStore (components: VaultComponents, initial: VaultState): Promise<VaultStore> {
-  const { vault, secret, blocks, records, clock, random, device } = components
+  const { vault, secret, owner, blocks, records, clock, random, device } = components
   const keys = vaultKeys(vault)
   const vaultSecret: VaultSecret = { vault, secret }
   const epochKeys = new Map<number, VaultKeys>([[0, deriveVaultKeys(secret, vault, 0)]])
@@ -98,7 +99,7 @@ async function loadVaultStore (components: VaultComponents, initial: VaultState)
 
   const memberBlocks: Block[] = []
   for await (const cid of walkTrie(state.body.members, readBlock)) memberBlocks.push({ cid, bytes: await readBlock(cid) })
-  let membership = await readMembership(memberBlocks, vaultSecret)
+  let membership = await readMembership(memberBlocks, vaultSecret, { owner })
 
   async function nextBody (update: VaultUpdate): Promise<{ body: Body, bodyCid: CID, blocks: Block[] }> {
     const made: Block[] = []
@@ -132,7 +133,7 @@ async function loadVaultStore (components: VaultComponents, initial: VaultState)
     recent.add([...written, ...update.announce ?? []])
     if (update.membersAdded !== undefined && update.membersAdded.length > 0) {
       for (const cid of update.membersAdded) if (!memberBlocks.some(known => known.cid.equals(cid))) memberBlocks.push({ cid, bytes: await readBlock(cid) })
-      membership = await readMembership(memberBlocks, vaultSecret)
+      membership = await readMembership(memberBlocks, vaultSecret, { owner })
     }
     return update.registers === undefined || update.indexed === true ? [] : index.update(update.registers)
   }
@@ -154,7 +155,7 @@ async function loadVaultStore (components: VaultComponents, initial: VaultState)
       state = { ...state, when: Math.max(clock.now(), state.when + 1) }
       return state.when
     },
-    membershipWith: async added => readMembership([...memberBlocks, ...added], vaultSecret),
+    membershipWith: async added => readMembership([...memberBlocks, ...added], vaultSecret, { owner }),
     write
   }
 }
