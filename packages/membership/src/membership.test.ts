@@ -5,6 +5,7 @@ import {
 } from '@holdfast/protocol'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { signEntry } from './entry.js'
 import { MAX_MEMBERSHIP_BLOCKS, MAX_MEMBERSHIP_BLOCK_BYTES, authoriseChange, authoriseRoot, createMembershipLog, deriveTopic, readMembership, type Membership, type VaultSecret } from './index.js'
 
 // A failing property prints its seed; HOLDFAST_TEST_SEED=<seed> runs it again.
@@ -119,6 +120,29 @@ describe('what membership refuses', () => {
     const membership = await readMembership([await log.genesis(owner, { at: 1 }), await log.device(liar, { certificate, headKey: headKeyOf(1), at: 1 })], secret)
     expect(membership.devices.size).toBe(0)
     expect(reasons(membership)[0]).toMatch(/signature/)
+  })
+
+  it('MEM a device does not enter with a certificate that its account did not sign', async () => {
+    const { signature } = await certifyDevice(owner, deviceId(laptop.publicKey), 5)
+    const certificate = { account: accountId(owner.publicKey), device: deviceId(tablet.publicKey), issuedAt: 5, signature }
+    const membership = await readMembership([await log.genesis(owner, { at: 1 }), await log.device(tablet, { certificate, headKey: headKeyOf(1), at: 1 })], secret)
+    expect(membership.devices.size).toBe(0)
+    expect(reasons(membership)[0]).toMatch(/signature of this certificate/)
+  })
+
+  it('MEM a revocation that its account did not sign revokes nobody', async () => {
+    const forged = { account: accountId(owner.publicKey), device: deviceId(laptop.publicKey), revokedAt: 5, signature: new Uint8Array(64) }
+    const membership = await readMembership([await log.genesis(owner, { at: 1 }), await enter(owner, laptop, 1), await log.revoke(forged)], secret)
+    expect(deviceOf(membership, laptop)?.revokedAt).toBeNull()
+    expect(reasons(membership)).toHaveLength(1)
+  })
+
+  it('MEM an entry that is right in another vault is not carried over by a member of both', async () => {
+    const entry = { type: 'grant', vault: vaultId(new Uint8Array(16).fill(7)), owner: accountId(owner.publicKey), account: accountId(friend.publicKey), role: 'editor', at: 1 } as const
+    const sealed = sealSmall(deriveKey(secret.secret, 'vault/membership'), encode(await signEntry(entry, owner)), { vault, epoch: 0, purpose: 'membership', position: 'entry' }, random)
+    const membership = await readMembership([await log.genesis(owner, { at: 1 }), await enter(friend, phone, 2), await encodeBlock({ v: 1, sealed })], secret)
+    expect(membership.devices.size).toBe(0)
+    expect(reasons(membership)).toContain('a membership entry is of another vault')
   })
 
   it('MEM a member cannot take the vault by a second genesis', async () => {
