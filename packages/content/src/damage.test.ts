@@ -34,9 +34,9 @@ const inline = noise('inline', 5_000)
 const single = noise('single', 150_000)
 const many = noise('many', 1.5 * MIB)
 /** Enough for index blocks. */
-const indexed = noise('indexed', 8 * MIB)
+const indexed = noise('indexed', 16 * MIB)
 const files = { inline, single, many, indexed }
-const others = { inline: noise('i', 5_000), single: noise('s', 150_000), many: noise('m', 1.5 * MIB), indexed: noise('x', 8 * MIB) }
+const others = { inline: noise('i', 5_000), single: noise('s', 150_000), many: noise('m', 1.5 * MIB), indexed: noise('x', 16 * MIB) }
 
 describe.each(Object.keys(files) as (keyof typeof files)[])('%s', name => {
   const truth = files[name]
@@ -111,6 +111,15 @@ test('CHK-4 blocks that changed places behind their CIDs are corrupt', async () 
   }
 })
 
+test('CHK-4 every byte of a file node counts, those of the links and the version too', async () => {
+  const { file, shelf } = await sealed(single)
+  const bytes = await shelf.fetch(file.ref.node)
+  for (let at = 0; at < bytes.length; at++) {
+    const changed = bytes.map((byte, i) => i === at ? byte ^ 1 : byte)
+    await expect(contentOf().open(file.ref, async () => changed)).rejects.toMatchObject(corrupt)
+  }
+})
+
 test('CHK-4 the error names the block to be replaced', async () => {
   const { file, shelf } = await sealed(many)
   const victim = nodeOf(shelf, file.ref).links[3]!
@@ -168,6 +177,7 @@ describe('a file node by a hostile member', () => {
     ['a chunk longer than any', { ...list(1, [2 * MIB]), size: 2 * MIB }, 1],
     ['fewer keys than links', list(2, [4, 6], new Uint8Array(32)), 2],
     ['fewer lengths than links', list(1, [10]), 2],
+    ['more lengths than links', list(2, [10, 5]), 1],
     ['contents and links', good, 1],
     ['chunks where index blocks are promised', { ...list(2, [4, 6]), depth: 2 }, 2]
   ])('CHK-4 with %s is corrupt', async (_, value, count) => {
