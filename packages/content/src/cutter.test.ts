@@ -82,3 +82,16 @@ test('CHK-1 vaults cut one file at different places', () => {
   const lengths = [1, 2, 3, 4, 5, 6].map(secret => createCutter(gearTable(keysOf(secret).gear))(bytes, 0, bytes.length, 0))
   expect(new Set(lengths).size).toBe(6)
 })
+
+test('CHK-1 a boundary is seen wherever it is: at, before and after the average and the end', () => {
+  // In a run of ones the hash stays −g; a two brings it to zero, which ends a chunk under either mask.
+  const g = 0x2345_6789
+  const made = createCutter(Int32Array.from({ length: 256 }, (_, byte) => byte === 1 ? g : byte === 2 ? 2 * g : 0))
+  const maximum = maxChunkAt(0)
+  for (const at of [16_384 + 40, 65_533, 65_534, 65_535, 65_536, 65_537, 65_538, 100_000, 100_001, maximum - 3, maximum - 2, maximum - 1, maximum]) {
+    const bytes = new Uint8Array(maximum + 10).fill(1)
+    bytes[at] = 2
+    expect(made(bytes, 0, bytes.length, 0)).toBe(Math.min(at + 1, maximum))
+    expect(made(bytes, 0, at, 0)).toBe(Math.min(at, maximum))
+  }
+})

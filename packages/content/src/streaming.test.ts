@@ -1,7 +1,8 @@
 import { blockId, blockLinks, type Block } from '@holdfast/protocol'
 import type { CID } from 'multiformats/cid'
-import { webPrimitives } from '@holdfast/crypto'
+import { webPrimitives, type Primitives } from '@holdfast/crypto'
 import { expect, test } from 'vitest'
+import { nodePrimitives } from '../../client/src/node-primitives.js'
 import { collect, contentOf, createShelf, facts, keysOf, noise, pieces, same, sealed } from '../testing/fixture.js'
 import { createContent } from './index.js'
 
@@ -96,6 +97,22 @@ test('CHK-1 what a source or a sink throws is what sealing rejects with; the sou
     await tick()
     expect(released).toBe(true)
   }
+})
+
+test('CHK-1 when sealing has failed, nothing is being sealed any more', async () => {
+  let sealing = 0
+  const slow: Primitives = {
+    ...nodePrimitives,
+    async sealAesGcm (...input) {
+      sealing++
+      for (let i = 0; i < 20; i++) await tick()
+      sealing--
+      return nodePrimitives.sealAesGcm(...input)
+    }
+  }
+  const source = (function * () { yield noise('failing', 2 * MIB); expect(sealing).toBeGreaterThan(1); throw new Error('gone') })()
+  await expect(createContent({ primitives: slow, keys: keysOf(1) }).seal(source, facts, createShelf().sink)).rejects.toThrow('gone')
+  expect(sealing).toBe(0)
 })
 
 test('CHK-1 a signal stops sealing and reading', async () => {
