@@ -16,7 +16,7 @@ export async function * batches<T> (items: AsyncIterable<T> | Iterable<T>, limit
 
 /** Applies `work` to every item, `width` at a time, and keeps the order of the results. */
 export async function mapParallel<T, R> (items: readonly T[], width: number, work: (item: T) => Promise<R>): Promise<R[]> {
-  const results = new Array<R>(items.length)
+  const results: R[] = []
   let next = 0
   const lane = async (): Promise<void> => {
     while (next < items.length) {

@@ -11,6 +11,13 @@ import { createMutex, type Mutex } from './mutex.js'
 import { requireDevice, requireWriter, type Principal } from './principal.js'
 import type { Envelope, Head, Registry } from './registry.js'
 
+export interface AcceptOptions {
+  /** ANN-1: came along with the record. */
+  readonly blocks?: readonly Block[]
+  /** It came by an announcement, which others got too. */
+  readonly announced?: boolean
+}
+
 /** HEAD-2: which roots this node accepts, and from whom. */
 export interface Heads {
   /** Held by whatever rewrites a head. */
@@ -22,7 +29,7 @@ export interface Heads {
    * when it is accepted. True when it was new. Throws UnauthorisedError, BlockNotFoundError when the root's own
    * block is not here, CorruptBlockError, QuotaExceededError.
    */
-  accept (name: HeadName, record: Uint8Array, options?: CallOptions & { blocks?: readonly Block[] }): Promise<boolean>
+  accept (name: HeadName, record: Uint8Array, options?: CallOptions & AcceptOptions): Promise<boolean>
   record (principal: Principal, name: HeadName): Uint8Array | null
   /** Throws UnauthorisedError unless the vault is registered and the principal may act for it. */
   requireVault (principal: Principal, vault: VaultId): void
@@ -31,7 +38,8 @@ export interface Heads {
 export function createHeads ({ registry, blocks, ledger, clock, emit }: { registry: Registry, blocks: BlockStore, ledger: Ledger, clock: Clock, emit: (event: PinnerEvent) => void }): Heads {
   const lock = createMutex()
 
-  const acceptHead = async (head: Head, found: HeadRecord, record: Uint8Array, inline: readonly Block[], options: CallOptions): Promise<boolean> => {
+  const acceptHead = async (head: Head, found: HeadRecord, record: Uint8Array, { blocks: inline = [], announced = false, ...options }: CallOptions & AcceptOptions): Promise<boolean> => {
+    const event = { type: 'record', name: head.name, record, topic: head.topic, announced } as const
     const sequence = Number(found.sequence)
     if (sequence < head.sequence) throw refusedRecord('its sequence is lower than that of the record this node holds', head.name, { evidence: 'rollback', held: head.sequence, offered: sequence })
     if (sequence === head.sequence && head.root !== null) {
@@ -40,14 +48,15 @@ export function createHeads ({ registry, blocks, ledger, clock, emit }: { regist
       if (head.record !== null && equalBytes(head.record, record)) return false
       // The same root signed again: it lives longer.
       await registry.write([{ kind: 'head', id: head.name, value: { ...head, record } }], { durable: false })
-      emit({ type: 'record', name: head.name, record })
+      emit(event)
       return true
     }
     const account = registry.vault.get(head.vault)!.account
-    await checkRoot(head, found, await rootBlock(found, inline, blocks, options))
-    if (inline.length > 0) await ledger.add(inline, `account:${account}`, options)
+    const along = await Promise.all(inline.map(async ({ cid, bytes }) => checkBlock(cid, bytes)))
+    await checkRoot(head, found, await rootBlock(found, along, blocks, options))
+    if (along.length > 0) await ledger.add(along, `account:${account}`, options)
     await registry.write([{ kind: 'head', id: head.name, value: { ...head, record, sequence, root: found.root, dominatedAt: null, released: false } }], { durable: false })
-    emit({ type: 'record', name: head.name, record })
+    emit(event)
     return true
   }
   const acceptEnvelope = async (envelope: Envelope, found: HeadRecord, record: Uint8Array, options: CallOptions): Promise<boolean> => {
@@ -58,7 +67,7 @@ export function createHeads ({ registry, blocks, ledger, clock, emit }: { regist
     // An envelope is how everything is found again: it is on the disk before its record is.
     await blocks.flush(options)
     await registry.write([{ kind: 'envelope', id: envelope.name, value: { ...envelope, record, sequence, target: found.root } }], { durable: true })
-    emit({ type: 'record', name: envelope.name, record })
+    emit({ type: 'record', name: envelope.name, record, topic: null, announced: false })
     return true
   }
   return {
@@ -71,14 +80,14 @@ export function createHeads ({ registry, blocks, ledger, clock, emit }: { regist
       requireVault(registry, principal, vault)
       return registry.headsOf(vault).map(head => ({ head: head.name, device: head.device, record: head.record }))
     },
-    accept: async (name, record, { blocks: inline = [], ...options } = {}) => lock.run(async () => {
+    accept: async (name, record, options = {}) => lock.run(async () => {
       const envelope = registry.envelope.get(name)
       if (envelope !== undefined) return acceptEnvelope(envelope, await readHeadRecord(name, record), record, options)
       const head = registry.head.get(name)
       if (head === undefined) throw refusedRecord('no vault registered this name', name, {})
       const vault = registry.vault.get(head.vault)
       if (vault === undefined || isRevoked(registry, head.device, vault.account)) throw refusedRecord('the device that registered this name was revoked', name, { device: head.device })
-      return acceptHead(head, await readHeadRecord(name, record), record, inline, options)
+      return acceptHead(head, await readHeadRecord(name, record), record, options)
     }),
     record (principal, name) {
       if (principal.kind === 'envelope' && principal.name === name) return registry.envelope.get(name)?.record ?? null
@@ -94,9 +103,7 @@ const refusedRecord = (why: string, name: HeadName, data: Record<string, unknown
 
 /** The root block came along, or was uploaded before its record. */
 async function rootBlock (found: HeadRecord, inline: readonly Block[], blocks: BlockStore, options: CallOptions): Promise<Block> {
-  const along = inline.find(block => block.cid.equals(found.root))
-  if (along !== undefined) return checkBlock(along.cid, along.bytes)
-  return { cid: found.root, bytes: await blocks.get(found.root, options) }
+  return inline.find(block => block.cid.equals(found.root)) ?? { cid: found.root, bytes: await blocks.get(found.root, options) }
 }
 
 async function checkRoot (head: Head, found: HeadRecord, block: Block): Promise<void> {

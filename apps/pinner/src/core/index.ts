@@ -4,7 +4,7 @@
  */
 export { createPinner, type Pinner, type PinnerComponents, type PinnerOptions } from './pinner.js'
 export { createLocalNodeClient } from './local-node-client.js'
-export { requireKnown, requireOperator, requireWriter, type Principal } from './principal.js'
-export type { PinnerEvent } from './events.js'
+export { keyOf, requireKnown, requireOperator, requireWriter, type Principal } from './principal.js'
+export type { Listener, PinnerEvent } from './events.js'
 export type { Collected } from './garbage.js'
 export type { Pin } from './registry.js'

@@ -9,6 +9,9 @@ import { createPinner, type Pinner, type PinnerOptions } from './pinner.js'
 import type { Principal } from './principal.js'
 
 const DAY = 86_400_000
+// A failing property prints its seed; HOLDFAST_TEST_SEED=<seed> runs it again.
+const seed = process.env['HOLDFAST_TEST_SEED']
+const runs = { numRuns: 40, ...(seed === undefined ? {} : { seed: Number(seed) }) }
 const random = createTestRandom(7)
 const failure = async (work: Promise<unknown>): Promise<HoldfastError> => work.then(() => { throw new Error('it was allowed') }, (error: unknown) => error as HoldfastError)
 
@@ -270,7 +273,7 @@ describe('survival', () => {
         const sizes = await collect(world.blocks.list()).then(async cids => Promise.all(cids.map(async cid => (await world.blocks.get(cid)).length)))
         expect(world.pinner.usage(who()).usedBytes).toBe(sizes.reduce((sum, size) => sum + size, 0))
       }
-    }), { numRuns: 40 })
+    }), runs)
   })
   test('NODE-4 a kill during collection, at any write, loses nothing that is pinned', async () => {
     const made = await createTestRoot(device, vault, [await createTestFile(random, [50, 60])], { counter: 2 })

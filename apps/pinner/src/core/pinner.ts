@@ -9,7 +9,7 @@ import { batches } from './batches.js'
 import { createCompleteness } from './completeness.js'
 import type { Listener, PinnerEvent } from './events.js'
 import { collectGarbage, type Collected } from './garbage.js'
-import { createHeads } from './heads.js'
+import { createHeads, type AcceptOptions } from './heads.js'
 import { openLedger, type Ledger, type Owner } from './ledger.js'
 import { PUT_BATCH_BLOCKS, PUT_BATCH_BYTES } from './limits.js'
 import { createPins } from './pins.js'
@@ -58,7 +58,7 @@ export interface Pinner {
   /** Every accepted record, for re-broadcast (HEAD-1). */
   records (): { name: HeadName, record: Uint8Array }[]
   /** HEAD-2. True when the record was new. */
-  acceptRecord (name: HeadName, record: Uint8Array, options?: CallOptions & { blocks?: readonly Block[] }): Promise<boolean>
+  acceptRecord (name: HeadName, record: Uint8Array, options?: CallOptions & AcceptOptions): Promise<boolean>
   /** As `acceptRecord`, by someone who may write. */
   putRecord (principal: Principal, name: HeadName, record: Uint8Array, options?: CallOptions): Promise<void>
   getRecord (principal: Principal, name: HeadName): Uint8Array | null
@@ -71,9 +71,13 @@ export interface Pinner {
   getBlocks (principal: Principal, cids: readonly CID[], options?: CallOptions): AsyncIterable<Block>
   receipt (principal: Principal, vault: VaultId, root: CID, options?: CallOptions): Promise<ReceiptAnswer>
   usage (principal: Principal): NodeUsage
+  /** The operator's own pins, as in Kubo. A recursive pin needs all it reaches here: BlockNotFoundError otherwise. */
   addPin (principal: Principal, cid: CID, recursive: boolean, options?: CallOptions): Promise<void>
   removePin (principal: Principal, cid: CID): Promise<void>
+  /** The operator's own pins. */
   pins (principal: Principal): Pin[]
+  /** The roots that are kept for heads and wholly here. */
+  pinnedRoots (principal: Principal): { name: HeadName, root: CID }[]
   /** Settles heads, releases dominated ones, sweeps. One run at a time; a second caller shares the first's. */
   collectGarbage (options?: CallOptions & { principal?: Principal, onSwept?: (cid: CID) => void }): Promise<Collected>
   on (listener: Listener): () => void
@@ -108,30 +112,31 @@ export async function createPinner (components: PinnerComponents, options: Pinne
   }
   return {
     peerId, describe, principalOf,
-    newPairingToken: accounts.newPairingToken,
+    newPairingToken: async () => accounts.newPairingToken(),
     allowsPeer: peer => allowsPeer(peer, accounts),
     async pair (key, request) {
       await accounts.pair(key, request)
       return describe()
     },
-    revoke: accounts.revoke,
-    registerEnvelope: accounts.registerEnvelope,
-    registerVault: heads.registerVault,
-    heads: heads.list,
+    revoke: async (principal, revocation) => accounts.revoke(principal, revocation),
+    registerEnvelope: async (principal, name) => accounts.registerEnvelope(principal, name),
+    registerVault: async (principal, registration) => heads.registerVault(principal, registration),
+    heads: (principal, vault) => heads.list(principal, vault),
     topics: () => new Set([...registry.head.values()].map(head => head.topic)),
     records: () => [...registry.head.values(), ...registry.envelope.values()].flatMap(({ name, record }) => record === null ? [] : [{ name, record }]),
-    acceptRecord: heads.accept,
+    acceptRecord: async (name, record, call) => heads.accept(name, record, call),
     async putRecord (principal, name, record, call) {
       requireWriter(principal)
       await heads.accept(name, record, call)
     },
-    getRecord: heads.record,
+    getRecord: (principal, name) => heads.record(principal, name),
     ...createBlockAccess({ registry, ledger, blocks, quotas, vaultQuotaBytes }),
-    receipt: pins.receipt,
+    receipt: async (principal, vault, root, call) => pins.receipt(principal, vault, root, call),
     usage: principal => usage(principal, registry, ledger, quotaBytes),
-    addPin: pins.add,
-    removePin: pins.remove,
-    pins: pins.list,
+    addPin: async (principal, cid, recursive, call) => pins.add(principal, cid, recursive, call),
+    removePin: async (principal, cid) => pins.remove(principal, cid),
+    pins: principal => pins.list(principal),
+    pinnedRoots: principal => pins.roots(principal),
     async collectGarbage ({ principal, ...call } = {}) {
       if (principal !== undefined) requireOperator(principal)
       collecting ??= collect(call).finally(() => { collecting = null })

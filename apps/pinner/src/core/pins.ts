@@ -22,6 +22,7 @@ export interface Pins {
   add (principal: Principal, cid: CID, recursive: boolean, options?: CallOptions): Promise<void>
   remove (principal: Principal, cid: CID): Promise<void>
   list (principal: Principal): Pin[]
+  roots (principal: Principal): { name: HeadName, root: CID }[]
 }
 
 interface Components { registry: Registry, heads: Heads, blocks: BlockStore, completeness: Completeness, clock: Clock, signer: Signer, headGraceMs: number, emit: (event: PinnerEvent) => void }
@@ -55,7 +56,7 @@ export function createPins ({ registry, heads, blocks, completeness, clock, sign
       return { receipt }
     },
     async settleAll (options = {}) {
-      for (const head of [...registry.head.values()]) {
+      for (const head of registry.head.values()) {
         if (head.root === null || head.released || head.pinned?.equals(head.root) === true) continue
         try { await settle(head, head.root, options) } catch (error) {
           options.signal?.throwIfAborted()
@@ -90,6 +91,10 @@ export function createPins ({ registry, heads, blocks, completeness, clock, sign
     list (principal) {
       requireOperator(principal)
       return [...registry.pin.values()]
+    },
+    roots (principal) {
+      requireOperator(principal)
+      return [...registry.head.values()].flatMap(({ name, pinned }) => pinned === null ? [] : [{ name, root: pinned }])
     }
   }
 }

@@ -1,4 +1,5 @@
-import { UnauthorisedError, type AccountId, type DeviceId, type HeadName } from '@holdfast/protocol'
+import { fromHex, UnauthorisedError, type AccountId, type DeviceId, type HeadName } from '@holdfast/protocol'
+import { headKeyOf } from '@holdfast/roots'
 
 /** Who asks, as the node knows them. Worked out anew for every call, so that a revocation holds at once. */
 export type Principal =
@@ -31,6 +32,16 @@ export function requireDevice (principal: Principal): asserts principal is Devic
 
 export function requireOperator (principal: Principal): asserts principal is Extract<Principal, { kind: 'operator' }> {
   if (principal.kind !== 'operator') throw new UnauthorisedError('only the API key of this node may do this', 'Use the API key that lies in the node\'s data directory.', { principal: principal.kind })
+}
+
+/** The Ed25519 key that a principal proved; null for the API key. */
+export function keyOf (principal: Principal): Uint8Array | null {
+  switch (principal.kind) {
+    case 'device': return fromHex(principal.device)
+    case 'envelope': return headKeyOf(principal.name)
+    case 'stranger': return principal.key
+    case 'operator': return null
+  }
 }
 
 export function refused (principal: Principal): UnauthorisedError {
