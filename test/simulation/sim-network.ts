@@ -1,4 +1,5 @@
 import { BlockNotFoundError, UnreachableError, type Block, type BlockStore, type Network, type NodeClient } from '@holdfast/protocol'
+import { CrashedError } from './crash-stores.js'
 import type { Seeded } from './seeded.js'
 import type { VirtualClock } from './virtual-clock.js'
 
@@ -36,7 +37,7 @@ export function createSimNetwork (clock: VirtualClock, random: Seeded): SimNetwo
   let groups: readonly (readonly string[])[] = []
 
   const groupOf = (name: string): number => groups.findIndex(group => group.includes(name))
-  const reaches = (a: string, b: string): boolean => !down.has(a) && !down.has(b) && (groups.length === 0 || groupOf(a) === groupOf(b))
+  const reaches = (a: string, b: string): boolean => parties.has(a) && parties.has(b) && !down.has(a) && !down.has(b) && (groups.length === 0 || groupOf(a) === groupOf(b))
   const travel = (): number => { const [least, most] = network.weather.delay; return least + random.next() * (most - least) }
 
   function withConnectionEvents (change: () => void): void {
@@ -67,7 +68,7 @@ export function createSimNetwork (clock: VirtualClock, random: Seeded): SimNetwo
   async function call<T> (from: string, to: string, work: () => Promise<T>): Promise<T> {
     await clock.sleep(travel())
     if (!reaches(from, to) || random.chance(network.weather.fail / 2)) throw new UnreachableError(to)
-    const result = await work()
+    const result = await work().catch(error => { throw error instanceof CrashedError ? new UnreachableError(to, { cause: error }) : error })
     await clock.sleep(travel())
     if (!reaches(from, to) || random.chance(network.weather.fail / 2)) throw new UnreachableError(to)
     return result

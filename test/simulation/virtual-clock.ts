@@ -21,7 +21,7 @@ export function createVirtualClock (): VirtualClock {
   const timers = new Set<Timer>()
 
   function schedule (ms: number, callback: () => void): () => void {
-    const timer = { at: now + Math.max(0, ms), order: order++, callback }
+    const timer = { at: now + Math.ceil(Math.max(0, ms)), order: order++, callback }
     timers.add(timer)
     return () => { timers.delete(timer) }
   }

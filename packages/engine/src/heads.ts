@@ -1,5 +1,5 @@
 import { examineHead, readHeadRecord, readRoot } from '@holdfast/roots'
-import { checkVersion, decode, encode, fieldReader, InvalidArgumentError, type CallOptions, type DeviceId, type HeadName } from '@holdfast/protocol'
+import { checkVersion, CorruptBlockError, decode, encode, fieldReader, InvalidArgumentError, type CallOptions, type DeviceId, type HeadName } from '@holdfast/protocol'
 import type { CID } from 'multiformats/cid'
 import type { EngineEvent } from './engine-types.js'
 import type { Fetcher } from './fetcher.js'
@@ -34,6 +34,7 @@ export async function mergeHead (store: VaultStore, fetcher: Fetcher, head: { na
   if (store.state.root?.equals(record.root) === true) return null
   const root = await readRoot({ cid: record.root, bytes: await fetcher.get(record.root, options) })
   if (root.vault !== store.components.vault) throw new InvalidArgumentError('a head of another vault came under this vault', 'It was refused and nothing was changed.', { head: head.name })
+  if (BigInt(root.counter) !== record.sequence) throw new CorruptBlockError('a head record and its root have different counters', { head: head.name })
   const previous = await storedHead(store, root.device)
   if (previous !== null && previous.root.equals(record.root)) return null
   const verdict = previous === null

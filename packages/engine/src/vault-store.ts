@@ -99,7 +99,8 @@ async function loadVaultStore (components: VaultComponents, initial: VaultState)
 
   const memberBlocks: Block[] = []
   for await (const cid of walkTrie(state.body.members, readBlock)) memberBlocks.push({ cid, bytes: await readBlock(cid) })
-  let membership = await readMembership(memberBlocks, vaultSecret, { owner })
+  const nobody: Membership = { owner, devices: new Map(), epoch: 0, rejected: [] }
+  let membership = memberBlocks.length === 0 ? nobody : await readMembership(memberBlocks, vaultSecret, { owner })
 
   async function nextBody (update: VaultUpdate): Promise<{ body: Body, bodyCid: CID, blocks: Block[] }> {
     const made: Block[] = []
