@@ -1,12 +1,13 @@
 import { deriveVaultKeys, type VaultKeys } from '@holdfast/crypto'
 import { blockId, BlockNotFoundError, vaultId, type Block } from '@holdfast/protocol'
-import { createCipheriv, createHash } from 'node:crypto'
 import { nodePrimitives } from '../../client/src/node-primitives.js'
 import { createCutter, gearTable } from '../src/cutter.js'
 import { fileKeys } from '../src/file-keys.js'
 import { createContent, type BlockFetch, type Content, type FileFacts, type OpenFile, type SealedFile, type Source } from '../src/index.js'
 import type { FileParts } from '../src/seal-file.js'
 import { createSealer } from '../src/sealed-block.js'
+
+export { noise } from '../../../test/vectors/load.js'
 
 export const vault = vaultId(Uint8Array.from({ length: 16 }, (_, i) => i))
 export const keysOf = (byte: number, epoch = 0): VaultKeys => deriveVaultKeys(new Uint8Array(32).fill(byte), vault, epoch)
@@ -17,12 +18,6 @@ export const contentOf = (keys = keysOf(1)): Content => createContent({ primitiv
 export function partsOf (keys = keysOf(1)): FileParts {
   const derived = fileKeys(keys)
   return { primitives: nodePrimitives, keys: derived, sealer: createSealer(nodePrimitives, derived.chunk), cut: createCutter(gearTable(keys.gear)) }
-}
-
-/** Bytes without a pattern, the same for the same seed: the keystream of AES-256-CTR from a zero counter, under SHA-256 of the seed in UTF-8. */
-export function noise (seed: string, length: number): Uint8Array {
-  const cipher = createCipheriv('aes-256-ctr', createHash('sha256').update(seed).digest(), new Uint8Array(16))
-  return new Uint8Array(cipher.update(new Uint8Array(length)))
 }
 
 /** Where sealed blocks go in tests. */

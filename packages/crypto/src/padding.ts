@@ -3,7 +3,7 @@ import { CorruptBlockError, InvalidArgumentError } from '@holdfast/protocol'
 /**
  * How much of a length padding keeps. `file` is Padmé as published: a file's length leaks O(log log n) bits and padding costs
  * at most 12 %, falling with size. `chunk` keeps two bits more, for chunks cut by content, whose single lengths say little about the
- * file: Padmé alone would cost 1.3 % of a large file, this costs 0.35 %.
+ * file: Padmé alone would cost 1.35 % of a large file, this costs 0.35 %.
  */
 export type PaddingKind = 'file' | 'chunk'
 const EXTRA_BITS: Record<PaddingKind, number> = { file: 0, chunk: 2 }
