@@ -5,6 +5,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 /** An adapter under test. Each call of `open` gives a new, empty store; `close` ends it and removes what it left. */
 export interface RecordStoreSubject { open: () => Promise<{ store: RecordStore, close: () => Promise<void> }> }
 
+// A failing property prints its seed; HOLDFAST_TEST_SEED=<seed> runs it again.
+const seed = process.env['HOLDFAST_TEST_SEED']
+const replay = seed === undefined ? {} : { seed: Number(seed) }
 const text = (value: string): Uint8Array => new TextEncoder().encode(value)
 const keysOf = async (store: RecordStore, range: RecordRange): Promise<string[]> => {
   const keys: string[] = []
@@ -87,7 +90,7 @@ export function recordStoreSuite (name: string, subject: RecordStoreSubject): vo
         if (reverse) expected.reverse()
         const beyond = expected.filter(found => after === undefined || (reverse ? byBytes(found, after) < 0 : byBytes(found, after) > 0))
         expect(await keysOf(store, { prefix, reverse, ...(after !== undefined && { after }), ...(limit !== undefined && { limit }) })).toEqual(beyond.slice(0, limit))
-      }), { numRuns: 150 })
+      }), { numRuns: 150, ...replay })
     })
 
     it('STORE-4 a range shows records as they were when it began', async () => {

@@ -69,7 +69,7 @@ export function createAppender (parts: AppenderParts, start: Position, startChec
     await makeRoom(bytes)
     await nextPack(bytes)
     // A write that fails part way leaves bytes that the next one overwrites.
-    await files.write(position.pack, position.offset, Buffer.concat(blocks.flatMap((block, i) => [heads[i]!, block.bytes]), bytes))
+    await files.write(position.pack, position.offset, blocks.flatMap((block, i) => [heads[i]!, block.bytes]))
     let offset = position.offset
     blocks.forEach((block, i) => {
       offset += heads[i]!.length

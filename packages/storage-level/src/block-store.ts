@@ -3,10 +3,11 @@ import type { CID } from 'multiformats/cid'
 import { createAppender, type Appender } from './appender.js'
 import type { BlockIndex, Location } from './block-index.js'
 import { storageError } from './errors.js'
-import { MAX_CID_BYTES } from './pack-format.js'
+import { hasSha256 } from './pack-format.js'
 import type { PackFiles } from './pack-files.js'
 import { reclaim } from './reclaim.js'
 import { recover } from './recovery.js'
+import { createSerial } from './serial.js'
 
 export interface BlockStoreLimits {
   /** A pack that has reached this many bytes is followed by another. */
@@ -25,6 +26,9 @@ const ATTEMPTS = 3
 export async function openBlockStore (directory: string, files: PackFiles, index: BlockIndex, makeRoom: (bytes: number) => Promise<void>, limits: BlockStoreLimits): Promise<BlockStore> {
   const { position, checkpoint } = await recover(files, index, limits.packBytes)
   const appender = createAppender({ directory, files, index, makeRoom, packBytes: limits.packBytes }, position, checkpoint, await index.deadBytes())
+  /** One at a time. What it leaves is not worth another look until as much has been added. */
+  const reclaiming = createSerial()
+  let deadBefore = 0
   let closing: Promise<void> | undefined
   const guarded = async <Result>(what: string, options: CallOptions | undefined, task: () => Promise<Result>): Promise<Result> => {
     if (closing !== undefined) throw closedError()
@@ -38,7 +42,7 @@ export async function openBlockStore (directory: string, files: PackFiles, index
     has: async (cid, options) => guarded('reading', options, async () => appender.waiting.has(blockId(cid)) || (await index.hasMany([cid]))[0]!),
     get: async (cid, options) => guarded('reading', options, async () => readBlock(cid, appender, files, index)),
     put: async (blocks, options) => guarded('writing', options, async () => {
-      for (const piece of pieces(blocks)) {
+      for (const piece of pieces(blocks, Math.min(PIECE_BYTES, limits.packBytes))) {
         options?.signal?.throwIfAborted()
         await appender.append(piece)
       }
@@ -46,7 +50,11 @@ export async function openBlockStore (directory: string, files: PackFiles, index
     }),
     delete: async (cids, options) => guarded('deleting', options, async () => {
       await appender.remove(cids)
-      if (appender.deadBytes() >= limits.reclaimBytes) await reclaim(appender, files, index, options?.signal)
+      await reclaiming(async () => {
+        if (appender.deadBytes() - deadBefore < limits.reclaimBytes) return
+        await reclaim(appender, files, index, options?.signal)
+        deadBefore = appender.deadBytes()
+      })
     }),
     async * list (options) {
       if (closing !== undefined) throw closedError()
@@ -60,7 +68,7 @@ export async function openBlockStore (directory: string, files: PackFiles, index
       }
     },
     flush: async options => guarded('flushing', options, async () => appender.flush()),
-    async close () { await (closing ??= close(appender, files, index, directory)) }
+    async close () { await (closing ??= reclaiming(async () => close(appender, files, index, directory))) }
   }
 }
 
@@ -73,13 +81,14 @@ async function close (appender: Appender, files: PackFiles, index: BlockIndex, d
   }
 }
 
-function * pieces (blocks: readonly Block[]): Iterable<Block[]> {
+function * pieces (blocks: readonly Block[], pieceBytes: number): Iterable<Block[]> {
   let piece: Block[] = []
   let bytes = 0
   for (const block of blocks) {
     if (block.bytes.length > MAX_BLOCK_BYTES) throw new LimitExceededError('block size', block.bytes.length, MAX_BLOCK_BYTES)
-    if (block.cid.bytes.length > MAX_CID_BYTES) throw new LimitExceededError('CID size', block.cid.bytes.length, MAX_CID_BYTES)
-    if (piece.length > 0 && bytes + block.bytes.length > PIECE_BYTES) {
+    // Whatever a crash leaves is checked against its CID when the store is opened, so it has to be a hash that we can compute.
+    if (!hasSha256(block.cid)) throw new InvalidArgumentError(`CID ${block.cid.toString()} has no SHA-256`, 'Holdfast makes only such blocks; this one is not of a vault.', { cid: block.cid.toString() })
+    if (piece.length > 0 && bytes + block.bytes.length > pieceBytes) {
       yield piece
       piece = []
       bytes = 0

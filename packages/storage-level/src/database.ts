@@ -2,7 +2,7 @@ import { InvalidArgumentError } from '@holdfast/protocol'
 import { ClassicLevel } from 'classic-level'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isMissingFile, storageError } from './errors.js'
+import { CorruptStoreError, isMissingFile, storageError } from './errors.js'
 import { createSerial } from './serial.js'
 import { syncDirectory, syncFile } from './sync-directory.js'
 
@@ -36,7 +36,13 @@ export async function openDatabase (directory: string): Promise<Database> {
     compression: false,
     maxOpenFiles: MAX_OPEN_FILES
   })
-  try { await level.open() } catch (error) { throw storageError(directory, 'opening the database', error) }
+  try {
+    await refuseWithoutCurrent(directory)
+    await level.open()
+  } catch (error) {
+    if (lacksFiles(error)) throw new CorruptStoreError(directory, { cause: error })
+    throw storageError(directory, 'opening the database', error)
+  }
   const writer = createWriter(level, directory)
   let closed = false
   const guarded = async <Result>(what: string, task: () => Promise<Result>): Promise<Result> => {
@@ -69,6 +75,18 @@ export async function openDatabase (directory: string): Promise<Database> {
     }
   }
 }
+
+/** Where only the file CURRENT is gone, LevelDB would begin an empty database and remove the tables that are still there. */
+async function refuseWithoutCurrent (directory: string): Promise<void> {
+  const names: string[] = await readdir(directory).catch((error: unknown) => {
+    if (isMissingFile(error)) return []
+    throw error
+  })
+  if (!names.includes('CURRENT') && names.some(name => name.endsWith('.ldb') || name.endsWith('.log'))) throw new CorruptStoreError(directory)
+}
+
+/** LevelDB calls a missing manifest or table an input/output error. */
+const lacksFiles = (error: unknown): boolean => error instanceof Error && error.cause instanceof Error && /No such file or directory/u.test(error.cause.message)
 
 interface Writer {
   write (operations: Operation[], sync: boolean): Promise<void>

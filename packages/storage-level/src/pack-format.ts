@@ -12,9 +12,8 @@ export const PACK_HEADER: Uint8Array = (() => {
   return Buffer.concat([varint.encodeTo(header.length, new Uint8Array(varint.encodingLength(header.length))), header])
 })()
 
-/** Longest frame that we write, without its varint: a CID of ours has 36 bytes, no CID has more than 128. */
-const MAX_FRAME_BYTES = MAX_BLOCK_BYTES + 128
-export const MAX_CID_BYTES = 128
+/** Longest frame that we write, without its varint: a CID with a SHA-256 has 36 bytes, a few more with a rare codec. */
+const MAX_FRAME_BYTES = MAX_BLOCK_BYTES + 64
 const MAX_VARINT_BYTES = 4
 
 /** The bytes before a block's own: the varint and the CID. */
@@ -70,6 +69,6 @@ function readFrame (bytes: Uint8Array): { cid: CID, from: number, to: number } |
   }
 }
 
-/** Every CID of Holdfast has a SHA-256; bytes under other hashes were checked when they came and are taken as they are. */
-const matches = (cid: CID, bytes: Uint8Array): boolean =>
-  cid.multihash.code !== SHA2_256 || createHash('sha256').update(bytes).digest().equals(cid.multihash.digest)
+export const hasSha256 = ({ multihash }: CID): boolean => multihash.code === SHA2_256 && multihash.digest.length === 32
+
+const matches = (cid: CID, bytes: Uint8Array): boolean => hasSha256(cid) && createHash('sha256').update(bytes).digest().equals(cid.multihash.digest)

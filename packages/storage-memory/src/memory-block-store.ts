@@ -1,5 +1,7 @@
-import { BlockNotFoundError, blockId, InvalidArgumentError, type BlockStore } from '@holdfast/protocol'
+import { BlockNotFoundError, blockId, InvalidArgumentError, LimitExceededError, MAX_BLOCK_BYTES, type BlockStore } from '@holdfast/protocol'
 import type { CID } from 'multiformats/cid'
+
+const SHA2_256 = 0x12
 
 /** Blocks in memory, copied in and out, so that no caller can change what is stored. For tests, simulations and throwaway devices. */
 export function createMemoryBlockStore (): BlockStore {
@@ -22,6 +24,10 @@ export function createMemoryBlockStore (): BlockStore {
     },
     async put (added, options) {
       begin(options?.signal)
+      for (const { cid, bytes } of added) {
+        if (bytes.length > MAX_BLOCK_BYTES) throw new LimitExceededError('block size', bytes.length, MAX_BLOCK_BYTES)
+        if (cid.multihash.code !== SHA2_256) throw new InvalidArgumentError(`CID ${cid.toString()} has no SHA-256`, 'Holdfast makes only such blocks; this one is not of a vault.', { cid: cid.toString() })
+      }
       for (const { cid, bytes } of added) if (!blocks.has(blockId(cid))) blocks.set(blockId(cid), { cid, bytes: bytes.slice() })
     },
     async delete (cids, options) {
