@@ -104,14 +104,18 @@ export function readPlaceHead (bytes: Uint8Array): PlaceHead {
   return { parent, name, when }
 }
 
-/** Kind and size (0 except for files) of a content register. */
-export function readContentHead (bytes: Uint8Array): { kind: EntryKind, size: number } {
+/** Kind of a content register; of a file also its size and the number of its alternates. */
+export interface ContentHead { readonly kind: EntryKind, readonly size: number, readonly alternates: number }
+
+export function readContentHead (bytes: Uint8Array): ContentHead {
   const source = new ByteReader(bytes, 'a content register')
   const flags = readHeader(source, HAS_BY)
   const kind = readKind(source)
-  if (kind !== 'file') return { kind, size: 0 }
+  if (kind !== 'file') return { kind, size: 0, alternates: 0 }
   source.skip(((flags & HAS_BY) !== 0 ? 42 : 10) + 10)
-  return { kind, size: source.integer(0) }
+  const size = source.integer(0)
+  source.skip(97)
+  return { kind, size, alternates: source.u8() }
 }
 
 /** The stamp alone, of either register. */

@@ -14,7 +14,12 @@ const HEADER = 5
 const ENTRY_HEADER = 20
 
 export function pageSnapshot (page: Page): Uint8Array {
-  const entries = [...page.entries()].map(id => ({ id, packed: asPacked(page.registers(id)).packed }))
+  return encodeSnapshot([...page.entries()].map(id => [id, page.registers(id)] as const))
+}
+
+/** A snapshot of these registers alone: what a commit did to a page. */
+export function encodeSnapshot (registers: Iterable<readonly [EntryId, Registers]>): Uint8Array {
+  const entries = [...registers].map(([id, values]) => ({ id, packed: asPacked(values).packed }))
   const bytes = new Uint8Array(HEADER + entries.reduce((sum, { packed }) => sum + ENTRY_HEADER + packed.length, 0))
   const view = new DataView(bytes.buffer)
   view.setUint8(0, VERSION)

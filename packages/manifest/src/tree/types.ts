@@ -11,7 +11,10 @@ export interface TreeEntry {
   readonly parent: EntryId
   /** The winning content. */
   readonly content: EntryContent
-  /** MAN-5: concurrent versions of a file, distinct by digest, the winner first; empty for directories and links. */
+  /**
+   * MAN-5: concurrent versions of a file, distinct by digest, the winner first. For a directory or link: files that
+   * others concurrently made of the same entry, which hardly ever happens; usually empty.
+   */
   readonly versions: readonly FileVersion[]
   /** The name that the register wishes for. */
   readonly wish: string
@@ -58,7 +61,7 @@ export interface TreeIndex {
   registers (id: EntryId): Registers | undefined
   /** The tops of what was deleted, in the order of their ids; `before` says where they were. */
   trash (): TreeEntry[]
-  /** What is in the tree with more than one version. */
+  /** What is in the tree with more than one version (MAN-5). */
   conflicts (): Iterable<TreeEntry>
   /** Everything below a directory (by default the root directory), itself left out: depth first, parents first. */
   walk (id?: EntryId): Iterable<TreeEntry>

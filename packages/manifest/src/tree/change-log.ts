@@ -1,0 +1,105 @@
+import { EntryView } from './entry-view.js'
+import { topOf, type TreeNode } from './node.js'
+import type { TreeChange } from './types.js'
+
+interface Former { readonly known: boolean, readonly leader: TreeNode, readonly shownIn: TreeNode | null, readonly name: string, readonly view: EntryView | null }
+
+/**
+ * What an update changes as seen in the tree. Every node is remembered before it is touched for the first time;
+ * from these memories and the nodes that were left alone, the tree before the update can still be walked.
+ */
+export class ChangeLog {
+  private readonly former = new Map<TreeNode, Former>()
+
+  constructor (private readonly root: TreeNode) {}
+
+  /** To be called before anything of a node changes that can be seen, its registers included. */
+  remember (node: TreeNode): void {
+    if (this.former.has(node)) return
+    const view = node.known && node.shownIn !== null ? new EntryView(node, false) : null
+    this.former.set(node, { known: node.known, leader: node.leader, shownIn: node.shownIn, name: node.name, view })
+    // Versions and names of united entries show in their leader.
+    if (node.leader !== node) this.remember(node.leader)
+  }
+
+  /** Also tells whether directories went away with what was in them, of which nothing is listed. */
+  changes (): { changes: TreeChange[], subtreesGone: boolean } {
+    const gone: TreeChange[] = []
+    const present: TreeChange[] = []
+    let subtreesGone = false
+    const listed = new Set<TreeNode>()
+    for (const node of this.former.keys()) {
+      const before = this.wasVisible(node) ? this.former.get(node)!.view! : null
+      const isVisible = this.isVisible(node)
+      if (isVisible && before === null) this.appear(node, listed, present)
+      if (isVisible && before !== null) {
+        const after = new EntryView(node, false)
+        if (!before.looksLike(after)) present.push({ id: node.id, before: { path: this.formerPath(node), entry: before }, after: { path: pathOf(node), entry: after } })
+      }
+      if (!isVisible && before !== null) {
+        subtreesGone ||= before.kind === 'directory'
+        if (!this.goesWithParent(node)) gone.push({ id: node.id, before: { path: this.formerPath(node), entry: before } })
+      }
+    }
+    return { changes: [...gone, ...present], subtreesGone }
+  }
+
+  /** A node that was not visible, and with it everything below that was not. */
+  private appear (top: TreeNode, listed: Set<TreeNode>, present: TreeChange[]): void {
+    const waiting = [top]
+    for (let node = waiting.pop(); node !== undefined; node = waiting.pop()) {
+      if (listed.has(node) || this.wasVisible(node)) continue
+      listed.add(node)
+      present.push({ id: node.id, after: { path: pathOf(node), entry: new EntryView(node, false) } })
+      for (const child of shownChildren(node)) waiting.push(child)
+    }
+  }
+
+  private isVisible (node: TreeNode): boolean { return node !== this.root && node.leader === node && topOf(node) === this.root }
+
+  private wasVisible (node: TreeNode): boolean {
+    let at: TreeNode | null = node
+    if (at === this.root) return false
+    while (at !== null && at !== this.root) {
+      const former: Former | undefined = this.former.get(at)
+      if (former === undefined ? !at.known || at.leader !== at : !former.known || former.leader !== at) return false
+      at = former === undefined ? at.shownIn : former.shownIn
+    }
+    return at === this.root
+  }
+
+  /** Whether the directory it was shown in is gone too. */
+  private goesWithParent (node: TreeNode): boolean {
+    const parent = this.former.get(node)!.shownIn!
+    return parent !== this.root && !this.isVisible(parent)
+  }
+
+  private formerPath (node: TreeNode): string {
+    const names: string[] = []
+    for (let at: TreeNode = node; at !== this.root;) {
+      const former = this.former.get(at) ?? at
+      names.push(former.name)
+      at = former.shownIn!
+    }
+    return joinPath(names)
+  }
+}
+
+/** What a directory shows, in no order. */
+export function * shownChildren (node: TreeNode): Generator<TreeNode> {
+  if (node.folder === null) return
+  for (const group of node.folder.byWish.values()) {
+    if (!Array.isArray(group)) yield group
+    else for (const member of group) if (member.leader === member) yield member
+  }
+}
+
+/** Of a node that is in the tree. */
+export function pathOf (node: TreeNode): string {
+  const names: string[] = []
+  for (let at = node.leader; at.shownIn !== null; at = at.shownIn) names.push(at.name)
+  return joinPath(names)
+}
+
+/** Names come deepest first. */
+const joinPath = (names: string[]): string => '/' + names.reverse().join('/')
