@@ -15,6 +15,8 @@ export interface Transaction {
   place (entry: EntryId, parent: EntryId, name: string): void
   /** MAN-4: a move to the trash, with what this device has seen. */
   trash (entry: EntryId): void
+  /** Takes something deleted out of the trash for good. An edit that this device has not seen brings it back, as with any deletion. */
+  purge (entry: EntryId): void
   content (entry: EntryId, content: EntryContent): void
   /** Blocks that this commit makes reachable and that no node has; `inline` ones are small enough to announce. */
   bring (files: { node: CID, fresh: readonly CID[], inline: readonly Block[] }): void
@@ -93,6 +95,12 @@ function createDraft (store: VaultStore) {
       for (const one of shownAsOne(entry)) write(one, { place: { parent, name, stamp: stamp(), before: shownAt(one), seen: null } })
     },
     trash (entry) { for (const one of shownAsOne(entry)) trashOne(one) },
+    purge (entry) {
+      const shown = index.get(entry)
+      if (shown === undefined || !shown.trashed) throw new InvalidArgumentError('only what is in the trash can be taken out of it for good')
+      // A deleted entry without a place before is one that nobody wants back.
+      write(entry, { place: { parent: TRASH_ENTRY, name: shown.wish, stamp: stamp(), before: null, seen: { ...store.state.vector, [device.id]: seq } } })
+    },
     content (entry, content) {
       // Equal files of one name are shown as one; the others must not come back beside it with what it said before.
       const others = content.kind === 'file' ? shownAsOne(entry).filter(one => one !== entry) : []

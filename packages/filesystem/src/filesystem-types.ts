@@ -90,4 +90,6 @@ export interface Filesystem {
   trash (): Promise<TrashEntry[]>
   /** Brings a deleted entry back to where it was, under a free name. */
   restoreTrash (id: EntryId, options?: CallOptions): Promise<FileEntry>
+  /** Takes everything out of the trash for good; tells how much it was. */
+  emptyTrash (options?: CallOptions): Promise<{ entries: number, bytes: number }>
 }

@@ -1,5 +1,5 @@
 import type { Engine, HistoryVersion, VaultSession } from '@holdfast/engine'
-import type { TreeChange, TreeEntry } from '@holdfast/manifest'
+import type { Location, TreeChange, TreeEntry } from '@holdfast/manifest'
 import { InvalidArgumentError, peerIdOfDevice, ROOT_ENTRY, toHex, type CallOptions, type Clock, type EntryId } from '@holdfast/protocol'
 import { applyOperation, makeDirectories, mustFind } from './commit.js'
 import { NotFoundError, WrongKindError } from './errors.js'
@@ -60,12 +60,19 @@ export function createFilesystem ({ engine, clock }: { engine: Engine, clock: Cl
       const content = await prepare(engine, clock, file.read(undefined, options), { size: file.size, modified: chosen.modified, mode: chosen.mode, replaces: target }, options)
       return (await commit([{ type: 'write', path: target, content }], options))[0]!
     },
-    trash: async () => index.trash().map(entry => toTrashEntry(vault, entry)),
+    trash: async () => trashed(vault).map(entry => toTrashEntry(vault, entry)),
+    async emptyTrash (options) {
+      return vault.transact(transaction => {
+        const entries = trashed(vault)
+        for (const { id } of entries) transaction.purge(id)
+        return { entries: entries.length, bytes: entries.reduce((sum, { content }) => sum + (content.kind === 'file' ? content.size : 0), 0) }
+      }, options)
+    },
     async restoreTrash (id, options) {
       const restored = await vault.transact(transaction => {
-        const entry = transaction.index.trash().find(one => one.id === id)
+        const entry = trashed(vault).find(one => one.id === id)
         if (entry === undefined) throw new NotFoundError(`the trash (${id})`)
-        const { parent, name } = placeBefore(vault, entry)
+        const { parent, name } = entry.before
         const shown = transaction.index.get(parent)
         const directory = parent === ROOT_ENTRY || (shown !== undefined && !shown.trashed) ? parent : makeDirectories(transaction, '/', clock.now())
         transaction.place(id, directory, freeName(vault, directory, name))
@@ -137,15 +144,11 @@ const toVersionInfo = (version: HistoryVersion): FileVersionInfo => ({
   at: version.at, device: version.by === null ? null : peerIdOfDevice(version.by), current: version.current
 })
 
-/** Where a deleted entry was. */
-function placeBefore (vault: VaultSession, entry: TreeEntry): { parent: EntryId, name: string } {
-  const places = vault.index.registers(entry.id)?.places ?? []
-  const trashed = places.filter(place => place.before !== null).sort((a, b) => b.stamp.when - a.stamp.when)[0]
-  return trashed?.before ?? { parent: ROOT_ENTRY, name: entry.wish }
-}
+/** What was deleted and can be brought back. */
+const trashed = (vault: VaultSession): (TreeEntry & { before: Location })[] => vault.index.trash().filter((entry): entry is TreeEntry & { before: Location } => entry.before !== null)
 
-function toTrashEntry (vault: VaultSession, entry: TreeEntry): TrashEntry {
-  const before = placeBefore(vault, entry)
+function toTrashEntry (vault: VaultSession, entry: TreeEntry & { before: Location }): TrashEntry {
+  const { before } = entry
   const stamp = vault.index.registers(entry.id)?.places.map(place => place.stamp).sort((a, b) => b.when - a.when)[0]
   return {
     id: entry.id, kind: entry.kind, name: before.name, path: joinPath(vault.index.path(before.parent) ?? '/', before.name),
