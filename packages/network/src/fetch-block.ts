@@ -45,7 +45,8 @@ export function createBlockFetcher (components: FetchComponents): BlockFetcher {
     const session = broker.createSession?.({ providers: [peer.toCID()], minProviders: 1, maxProviders: 1 })
     const bytes = await session?.retrieve?.(cid, { signal })
     if (bytes === undefined) throw new BlockNotFoundError(cid.toString())
-    return (await checkBlock(cid, bytes)).bytes
+    // A copy: what libp2p hands out is a view, in Node a Buffer, of a transmission of up to 4 MiB.
+    return (await checkBlock(cid, new Uint8Array(bytes))).bytes
   }
 
   const ask = async (cid: CID, peer: PeerId, signal: AbortSignal): Promise<Uint8Array> => {

@@ -57,7 +57,11 @@ export function createTopics (pubsub: GossipSub): Topics {
   const onMessage = (event: CustomEvent<Message>): void => {
     const message = event.detail
     if (message.type !== 'signed') return
-    for (const listener of listeners.get(message.topic) ?? []) listener.call(message.data, message.from.toString())
+    const called = listeners.get(message.topic)
+    if (called === undefined) return
+    // A copy: what libp2p hands out is a view, in Node a Buffer, of a whole transmission.
+    const data = new Uint8Array(message.data)
+    for (const listener of called) listener.call(data, message.from.toString())
   }
   pubsub.addEventListener('message', onMessage)
 

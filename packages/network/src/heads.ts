@@ -44,7 +44,7 @@ export async function createHeadRouting (helia: IPNSComponents & PubsubRoutingCo
 
   const resolve = async (cid: CID, options: IPNSResolveOptions): Promise<Uint8Array | null> => {
     try {
-      for await (const { record } of names.resolve(cid, options)) return IPNSEntry.encode(record)
+      for await (const { record } of names.resolve(cid, options)) return new Uint8Array(IPNSEntry.encode(record))
     } catch (error) {
       options.signal?.throwIfAborted()
       if (!isNotFound(error)) throw error
