@@ -1,18 +1,19 @@
 import { blockId, checkBlock } from '@holdfast/protocol'
 import { openLevelStores, type LevelStores } from '@holdfast/storage-level'
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { sourceArguments } from './run-source.js'
 import { sampleBlock } from './sample-blocks.js'
 
 const SIZES = [50, 700, 5_000, 30_000, 90_000]
 
 /** Runs the writer until it has printed this line, kills it there with SIGKILL, and gives all its lines. */
 async function writeUntil (directory: string, line: string): Promise<string[]> {
-  const child = spawn(process.execPath, ['--conditions=source', '--experimental-transform-types', '--disable-warning=ExperimentalWarning', '--import', new URL('source-hooks.mjs', import.meta.url).href, join(import.meta.dirname, 'level-writer.ts'), directory], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, sourceArguments('level-writer.ts', directory), { stdio: ['ignore', 'pipe', 'inherit'] })
   const ended = new Promise<string | null>(resolve => child.once('exit', (_, signal) => { resolve(signal) }))
   const lines: string[] = []
   for await (const said of createInterface({ input: child.stdout })) {
@@ -75,9 +76,23 @@ describe('LevelDB and packs after SIGKILL', () => {
     await writeUntil(directory, 'put 0')
     stores = await openLevelStores(directory)
     await expect(openLevelStores(directory)).rejects.toMatchObject({ name: 'StoreLockedError', family: 'retryable', directory })
-    const child = spawn(process.execPath, ['--conditions=source', '--experimental-transform-types', '--disable-warning=ExperimentalWarning', '--import', new URL('source-hooks.mjs', import.meta.url).href, join(import.meta.dirname, 'level-writer.ts'), directory], { stdio: ['ignore', 'ignore', 'pipe'] })
+    const child = spawn(process.execPath, sourceArguments('level-writer.ts', directory), { stdio: ['ignore', 'ignore', 'pipe'] })
     let said = ''
     for await (const piece of child.stderr) said += String(piece)
     expect(said).toContain('StoreLockedError')
+  })
+})
+
+/** A small disk needs Linux and leave to mount one in a namespace of its own. */
+const canMount = process.platform === 'linux' && spawnSync('unshare', ['-rm', 'mount', '-t', 'tmpfs', 'none', '/mnt']).status === 0
+
+describe('LevelDB and packs on a disk that is really full', () => {
+  it.skipIf(!canMount)('STORE-8 nothing acknowledged is lost while it is full, when there is room again, and after opening anew', async () => {
+    const disk = await mkdtemp(join(tmpdir(), 'holdfast-disk-'))
+    const output = execFileSync('unshare', ['-rm', 'sh', '-c', 'mount -t tmpfs -o size=32m none "$0" && exec "$@"', disk, process.execPath, ...sourceArguments('level-full-disk.ts', disk)], { stdio: ['ignore', 'pipe', 'inherit'] })
+    await rm(disk, { recursive: true })
+    const found = JSON.parse(String(output)) as Record<string, unknown>
+    expect(found).toMatchObject({ refusals: ['StorageFullError', 'StorageFullError', 'StorageFullError'], lostWhileFull: 0, lostAfterRoom: 0, lostAfterReopening: 0 })
+    expect(found['records']).toBeGreaterThan(200)
   })
 })

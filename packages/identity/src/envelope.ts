@@ -15,7 +15,7 @@ export interface OpenedEnvelope { readonly rootKey: Uint8Array, readonly hints: 
 export const MAX_ENVELOPE_NODES = 32
 export const MAX_NODE_URL_LENGTH = 2_048
 /** An envelope is small; anything larger is none. Bytes. */
-export const MAX_ENVELOPE_BYTES = 128 << 10
+export const MAX_ENVELOPE_BYTES = 256 << 10
 
 const VERSION = 1
 const WHAT = 'unlock envelope'

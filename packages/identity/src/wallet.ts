@@ -102,7 +102,7 @@ const addressOf = (uncompressed: Uint8Array): string => checksummed(toHex(keccak
 /** EIP-55. */
 function checksummed (lowerHex: string): string {
   const hash = toHex(keccak_256(new TextEncoder().encode(lowerHex)))
-  return `0x${[...lowerHex].map((digit, index) => Number.parseInt(hash[index]!, 16) >= 8 ? digit.toUpperCase() : digit).join('')}`
+  return `0x${lowerHex.replace(/[a-f]/gu, (digit, index: number) => Number.parseInt(hash[index]!, 16) >= 8 ? digit.toUpperCase() : digit)}`
 }
 
 /** An address as EIP-55 writes it. One in lower or upper case alone carries no checksum; a mixed one has to match. */

@@ -1,8 +1,9 @@
 import { InvalidArgumentError } from '@holdfast/protocol'
 import { ClassicLevel } from 'classic-level'
-import { readdir } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { CorruptStoreError, isMissingFile, storageError } from './errors.js'
+import { CorruptStoreError, isMissingFile, StorageFullError, storageError } from './errors.js'
+import { freeBytes } from './free-space.js'
 import { createSerial } from './serial.js'
 import { syncDirectory, syncFile } from './sync-directory.js'
 
@@ -24,6 +25,8 @@ export interface Database {
 
 type Level = ClassicLevel<Uint8Array, Uint8Array>
 const PIECE = 256
+/** Room for a new log, manifest and what they grow by. */
+const REOPEN_SPARE_BYTES = 1 << 20
 /** LevelDB keeps this many tables open at most. */
 const MAX_OPEN_FILES = 128
 
@@ -85,6 +88,13 @@ async function refuseWithoutCurrent (directory: string): Promise<void> {
   if (!names.includes('CURRENT') && names.some(name => name.endsWith('.ldb') || name.endsWith('.log'))) throw new CorruptStoreError(directory)
 }
 
+/** Opening writes what the logs hold into a table. */
+async function logBytes (directory: string): Promise<number> {
+  const logs = (await readdir(directory)).filter(name => name.endsWith('.log'))
+  const sizes = await Promise.all(logs.map(async name => (await stat(join(directory, name))).size))
+  return sizes.reduce((sum, size) => sum + size, 0)
+}
+
 /** LevelDB calls a missing manifest or table an input/output error. */
 const lacksFiles = (error: unknown): boolean => error instanceof Error && error.cause instanceof Error && /No such file or directory/u.test(error.cause.message)
 
@@ -98,7 +108,7 @@ interface Writer {
 /**
  * One write at a time. One that fails may leave half a record in LevelDB's log, which would take records behind it along
  * when the log is replayed; so the next write first opens the database anew, which replays the log up to there and
- * begins another. Meanwhile reading goes on.
+ * begins another. Meanwhile, and as long as the disk has no room for that, reading goes on.
  */
 function createWriter (level: Level, directory: string): Writer {
   const serial = createSerial()
@@ -106,6 +116,7 @@ function createWriter (level: Level, directory: string): Writer {
   let suspect = false
   let reopening: Promise<void> = Promise.resolve()
   const reopen = async (): Promise<void> => {
+    if (await freeBytes(directory) < await logBytes(directory) + REOPEN_SPARE_BYTES) throw new StorageFullError(directory)
     await level.close()
     await level.open()
     suspect = false
@@ -120,8 +131,9 @@ function createWriter (level: Level, directory: string): Writer {
   return {
     write: async (operations, sync) => serial(async () => writeNow(operations, sync)),
     async reopened () {
-      // When it failed, the write that asked for it has told; reading then says that the database is not open.
+      // When it failed, the write that asked for it has told. If it closed the database first, reading tries once more.
       await reopening.catch(() => undefined)
+      if (level.status === 'closed') await (reopening = level.open())
     },
     close: async () => serial(async () => level.close())
   }

@@ -85,7 +85,7 @@ export async function openPackFiles (directory: string): Promise<PackFiles> {
       await unlink(path(pack))
     },
     async close () {
-      for (const pack of [...openPacks.keys()]) await drop(pack)
+      for (const pack of openPacks.keys()) await drop(pack)
     }
   }
 }

@@ -36,7 +36,7 @@ export function createMemoryBlockStore (): BlockStore {
     },
     async * list (options) {
       begin(options?.signal)
-      for (const { cid } of [...blocks.values()]) {
+      for (const { cid } of blocks.values()) {
         options?.signal?.throwIfAborted()
         yield cid
       }
