@@ -3,7 +3,9 @@ import type { Registers, TreeChange } from '@holdfast/manifest'
 import { authoriseRoot, openLogBlock, type Accepted, type Membership, type OpenedChange, type OpenedFragment } from '@holdfast/membership'
 import { blockId, CorruptBlockError, decode, dominates, fieldReader, mergeVectors, parseCid, toHex, UnauthorisedError, type Block, type BlockId, type CallOptions, type DeviceId, type EntryId, type HeadName, type PageId, type RecordChange } from '@holdfast/protocol'
 import type { CID } from 'multiformats/cid'
+import { coverageOf, neededBlocks, storedCoverage } from './compaction.js'
 import type { Fetcher } from './fetcher.js'
+import type { LogEntry } from './log-inventory.js'
 import type { VaultStore } from './vault-store.js'
 
 export interface MergeResult {
@@ -46,12 +48,13 @@ export async function mergeRoot (store: VaultStore, fetcher: Fetcher, head: { ci
     const registers = await applyToPages(store, opened)
     const changes = await store.write({
       blocks: memberBlocks,
-      logAdded: log.added,
+      ...await logChanges(store, opened),
       filesAdded: files.added,
       membersAdded: members.added,
       registers,
       records: files.added.map((cid): RecordChange => ({ key: store.keys.wantedFile(blockId(cid)), value: WANTED })),
-      state: { vector, when: Math.max(own.when, latest(registers)), ...adopted(head.cid, [log, files, members]) }
+      state: { vector, when: Math.max(own.when, latest(registers)) },
+      adopt: { root: head.cid, body: root.body }
     })
     return { changes, touched: registers.map(([entry]) => entry), wanted: files.added }
   } catch (error) {
@@ -62,17 +65,13 @@ export async function mergeRoot (store: VaultStore, fetcher: Fetcher, head: { ci
 
 const WANTED = Uint8Array.of(1)
 
-type OpenedLogBlock = OpenedChange | OpenedFragment
+type OpenedLogBlock = (OpenedChange | OpenedFragment) & { cid: CID }
 interface Difference { added: CID[], removed: CID[] }
 type ReadMany = (cids: readonly CID[]) => Promise<Map<BlockId, Uint8Array>>
 
 async function diff (from: CID, to: CID, readMany: ReadMany): Promise<Difference> {
   return from.equals(to) ? { added: [], removed: [] } : diffTrie(from, to, { readMany })
 }
-
-/** When they have everything that we have, our body becomes theirs, and their root is ours too: nothing needs publishing. */
-const adopted = (head: CID, differences: Difference[]): { root?: CID } =>
-  differences.every(difference => difference.removed.length === 0) ? { root: head } : {}
 
 async function blocksOf (cids: readonly CID[], readMany: ReadMany): Promise<Block[]> {
   if (cids.length === 0) return []
@@ -92,7 +91,7 @@ async function openAll (store: VaultStore, membership: Membership, author: Devic
   const accepted = acceptedBy(membership, author, blocks)
   const context = { membership, accepted, vault: store.components.vault, keysOf: (epoch: number) => store.keysOf(epoch) }
   const opened: OpenedLogBlock[] = []
-  for (const block of blocks) opened.push(await openLogBlock(block, context))
+  for (const block of blocks) opened.push({ ...await openLogBlock(block, context), cid: block.cid })
   return opened
 }
 
@@ -107,11 +106,34 @@ function acceptedBy (membership: Membership, author: DeviceId, blocks: readonly 
   return cid => byOthers.has(blockId(cid))
 }
 
+/** LOG-2: where fragments are about, on either side, only the blocks that are still needed are kept. */
+async function logChanges (store: VaultStore, opened: readonly OpenedLogBlock[]): Promise<{ logAdded: LogEntry[], logRemoved: CID[] }> {
+  const logAdded: LogEntry[] = []
+  const logRemoved: CID[] = []
+  for (const [page, items] of byPage(opened)) {
+    const entries = items.map(({ cid, kind }): LogEntry => ({ cid, page, kind }))
+    if (!store.log.hasFragments(page) && items.every(item => item.kind === 'change')) { logAdded.push(...entries); continue }
+    const stored = await storedCoverage(store, page)
+    const needed = neededBlocks([...stored, ...items.map(item => coverageOf(item.cid, item))])
+    logAdded.push(...entries.filter(({ cid }) => needed.has(blockId(cid))))
+    logRemoved.push(...stored.map(({ cid }) => cid).filter(cid => !needed.has(blockId(cid))))
+  }
+  return { logAdded, logRemoved }
+}
+
+function byPage (opened: readonly OpenedLogBlock[]): Map<PageId, OpenedLogBlock[]> {
+  const pages = new Map<PageId, OpenedLogBlock[]>()
+  for (const item of opened) {
+    const items = pages.get(item.page)
+    if (items === undefined) pages.set(item.page, [item])
+    else items.push(item)
+  }
+  return pages
+}
+
 async function applyToPages (store: VaultStore, opened: readonly OpenedLogBlock[]): Promise<[EntryId, Registers][]> {
-  const byPage = new Map<PageId, OpenedLogBlock[]>()
-  for (const item of opened) byPage.set(item.page, [...byPage.get(item.page) ?? [], item])
   const registers: [EntryId, Registers][] = []
-  for (const [id, items] of byPage) {
+  for (const [id, items] of byPage(opened)) {
     const page = await store.pages.get(id)
     const changes = items.flatMap(item => item.kind === 'change' ? item.changes : [])
     // Noted before it is applied, so that `discard` drops the loaded document if anything goes wrong.

@@ -1,6 +1,7 @@
 import { encodeAnnouncement } from '@holdfast/roots'
 import type { Network } from '@holdfast/protocol'
 import type { Background } from './background.js'
+import { createCompactor } from './compaction.js'
 import type { Exclusive } from './exclusive.js'
 import { storedHead } from './heads.js'
 import { publish } from './publish.js'
@@ -30,9 +31,13 @@ export interface PublisherComponents {
 
 export function createPublisher ({ store, exclusive, background, network, topic, onPublished, tellNodes }: PublisherComponents): Publisher {
   let scheduled = false
+  const compact = createCompactor(store)
 
   async function now (): Promise<void> {
-    const publication = await exclusive.run(async () => publish(store))
+    const publication = await exclusive.run(async () => {
+      await compact()
+      return publish(store)
+    })
     if (publication === null) return
     onPublished()
     // Gossip is a courtesy that saves others a request; a root travels to the nodes whether or not it works.

@@ -2,6 +2,7 @@ import { sealChange } from '@holdfast/membership'
 import type { EntryContent, Place, Registers, Stamp, TreeChange, TreeIndex } from '@holdfast/manifest'
 import { blockId, InvalidArgumentError, MAX_NAME_BYTES, ROOT_ENTRY, TRASH_ENTRY, type Block, type EntryId, type PageId } from '@holdfast/protocol'
 import type { CID } from 'multiformats/cid'
+import type { LogEntry } from './log-inventory.js'
 import { newEntryId } from './page-set.js'
 import { nextCounter, type VaultStore } from './vault-store.js'
 import { encodeFresh } from './fresh-blocks.js'
@@ -129,11 +130,14 @@ async function commit (store: VaultStore, draft: Draft): Promise<void> {
     else list.push({ entry, ...write })
   }
   const logBlocks: Block[] = []
+  const logAdded: LogEntry[] = []
   for (const [id, writes] of byPage) {
     const page = await store.pages.get(id)
     const change = page.change(writes)
     store.pages.noteTail(id, [change], writes.map(write => write.entry))
-    logBlocks.push(await sealChange({ keys: store.vaultKeys, signer: store.components.device.signer, random: store.components.random }, { seq: draft.seq, page: id, changes: [change] }))
+    const block = await sealChange({ keys: store.vaultKeys, signer: store.components.device.signer, random: store.components.random }, { seq: draft.seq, page: id, changes: [change] })
+    logBlocks.push(block)
+    logAdded.push({ cid: block.cid, page: id, kind: 'change' })
   }
   const commitNumber = store.state.commit + 1
   const seen = new Set<string>()
@@ -141,7 +145,7 @@ async function commit (store: VaultStore, draft: Draft): Promise<void> {
   await store.write({
     blocks: logBlocks,
     announce: draft.inline,
-    logAdded: logBlocks.map(block => block.cid),
+    logAdded,
     filesAdded: draft.files,
     state: { commit: commitNumber },
     records: fresh.length === 0 ? [] : [{ key: store.keys.freshCommit(commitNumber), value: encodeFresh(fresh) }],

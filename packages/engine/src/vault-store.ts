@@ -5,6 +5,7 @@ import { deriveKey, deriveVaultKeys, type Primitives, type VaultKeys } from '@ho
 import { counterOf, type AccountId, type Block, type BlockStore, type CallOptions, type Clock, type DeviceId, type EntryId, type Random, type RecordChange, type RecordStore, type Signer, type VaultId } from '@holdfast/protocol'
 import type { CID } from 'multiformats/cid'
 import { loadFreshBlocks, type FreshBlocks } from './fresh-blocks.js'
+import { loadLogInventory, type LogEntry, type LogInventory } from './log-inventory.js'
 import { createPageSet, type PageSet } from './page-set.js'
 import { createRecentBlocks, type RecentBlocks } from './recent-blocks.js'
 import { decodeState, encodeState, vaultKeys, type VaultRecordKeys, type VaultState } from './state-records.js'
@@ -26,12 +27,14 @@ export interface VaultUpdate {
   blocks?: Block[]
   /** Blocks that are stored already and worth announcing with the next root. */
   announce?: Block[]
-  logAdded?: CID[]
+  logAdded?: LogEntry[]
   logRemoved?: CID[]
   filesAdded?: CID[]
   filesRemoved?: CID[]
   membersAdded?: CID[]
   state?: Partial<VaultState>
+  /** A root to take as this state's own, when the result is exactly its body. */
+  adopt?: { root: CID, body: CID }
   records?: RecordChange[]
   /** Entries whose registers a page now says something else of. */
   registers?: Iterable<[EntryId, Registers]>
@@ -55,6 +58,7 @@ export interface VaultStore {
   /** Blocks made here since the last publication, for the announcement. */
   readonly recent: RecentBlocks
   readonly fresh: FreshBlocks
+  readonly log: LogInventory
   readBlock: BlockReader
   /** Next hybrid logical time: later than everything seen. */
   tick (): number
@@ -94,6 +98,7 @@ async function loadVaultStore (components: VaultComponents, initial: VaultState)
   // Automerge forbids two writers with one actor id: one for each device, page and incarnation of the device.
   const pages = createPageSet({ vault, records, random, device: device.id, actorOf: page => deriveKey(device.seed, `actor/${page}/${state.incarnation}`, 16), openPage: state.openPage })
   const fresh = await loadFreshBlocks(records, keys)
+  const log = await loadLogInventory(records, keys)
   const registers = await pages.load()
   index.update(registers)
 
@@ -111,7 +116,7 @@ async function loadVaultStore (components: VaultComponents, initial: VaultState)
       return updated.root
     }
     const body: Body = {
-      log: await trie(state.body.log, update.logAdded, update.logRemoved),
+      log: await trie(state.body.log, update.logAdded?.map(entry => entry.cid), update.logRemoved),
       files: await trie(state.body.files, update.filesAdded, update.filesRemoved),
       members: await trie(state.body.members, update.membersAdded)
     }
@@ -124,12 +129,14 @@ async function loadVaultStore (components: VaultComponents, initial: VaultState)
     const next = await nextBody(update)
     const written = [...update.blocks ?? [], ...next.blocks]
     const changed = !next.bodyCid.equals(state.bodyCid)
-    const after: VaultState = { ...state, ...(changed ? { root: null } : {}), body: next.body, bodyCid: next.bodyCid, openPage: pages.openPage, ...update.state }
+    const { logAdded = [], logRemoved = [] } = update
+    const after: VaultState = { ...state, ...(changed ? { root: null } : {}), ...(update.adopt?.body.equals(next.bodyCid) === true ? { root: update.adopt.root } : {}), body: next.body, bodyCid: next.bodyCid, openPage: pages.openPage, ...update.state }
     await blocks.put(written)
     // Blocks first and for good; then, in one batch, the records that make them reachable.
     await blocks.flush()
-    await records.write([...pages.records(), ...update.records ?? [], { key: keys.state, value: encodeState(after) }], { durable: true })
+    await records.write([...pages.records(), ...log.records(logAdded, logRemoved), ...update.records ?? [], { key: keys.state, value: encodeState(after) }], { durable: true })
     pages.written()
+    log.note(logAdded, logRemoved)
     state = after
     recent.add([...written, ...update.announce ?? []])
     if (update.membersAdded !== undefined && update.membersAdded.length > 0) {
@@ -147,6 +154,7 @@ async function loadVaultStore (components: VaultComponents, initial: VaultState)
     pages,
     recent,
     fresh,
+    log,
     readBlock,
     get vaultKeys () { return epochKeys.get(membership.epoch) ?? epochKeys.get(0)! },
     get state () { return state },
