@@ -1,4 +1,5 @@
 import type { Client } from '@holdfast/client'
+import type { Mirror } from '@holdfast/mirror'
 import type { ExitCode } from './errors.js'
 import type { Invocation, Options } from './invocation.js'
 import type { Output } from './output.js'
@@ -35,10 +36,12 @@ export interface CommandContext extends Talk {
 
 /** The process that has the home open. */
 export interface Holder {
+  /** The home's directory. */
+  readonly home: string
   /** The engine runs by itself: announcements arrive and changes go out without a command asking for it. */
   readonly live: boolean
-  /** Things that run on and that there may be only one of, by key: mirrors, by their directory. */
-  readonly running: Map<string, unknown>
+  /** By directory: there may be only one mirror of each. */
+  readonly mirrors: Map<string, Mirror>
 }
 
 export type Handler = (context: CommandContext, args: readonly string[], options: Options) => Promise<ExitCode>

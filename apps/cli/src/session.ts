@@ -18,7 +18,7 @@ export interface Session {
 }
 
 export async function createSession (home: string, client: Client, live: boolean): Promise<Session> {
-  const holder: Holder = { live, running: new Map() }
+  const holder: Holder = { home, live, mirrors: new Map() }
   const run = async (invocation: Invocation, io: TalkIo): Promise<ExitCode> => runToExit(async () => {
     const handler = handlerOf(invocation.command)
     const context: CommandContext = { ...createTalk(invocation, io), client, holder }

@@ -1,7 +1,7 @@
 import type { Engine } from '@holdfast/engine'
 import type { Filesystem } from '@holdfast/filesystem'
 import { enrolWallet, sealEnvelope, type Account, type UnlockMethod, type Wallet } from '@holdfast/identity'
-import { isHoldfastError, type AccountId, type BlockStore, type CallOptions, type DeviceId, type HoldfastError, type NodeDescription, type Random, type RecordStore } from '@holdfast/protocol'
+import { isHoldfastError, type AccountId, type BlockStore, type CallOptions, type Clock, type DeviceId, type HoldfastError, type NodeDescription, type Random, type RecordStore } from '@holdfast/protocol'
 import { closeAll } from './close-all.js'
 import { entrySafety, type NodeSafety } from './safety.js'
 import { envelopeNameOf, rememberUnlockMethod, rememberedUnlockMethods } from './unlock-records.js'
@@ -12,6 +12,10 @@ export interface Client {
   readonly device: DeviceId
   readonly engine: Engine
   readonly filesystem: Filesystem
+  /** The device's records, sealed at rest; each user keeps to keys under a prefix of its own. */
+  readonly records: RecordStore
+  readonly clock: Clock
+  readonly random: Random
   /**
    * Pairs a node and writes its address into the account's envelopes, so that the phrase alone leads back to it
    * (KEY-3). Throws UnreachableError, UnauthorisedError.
@@ -37,6 +41,7 @@ export interface ClientParts {
   filesystem: Filesystem
   records: RecordStore
   blocks: BlockStore
+  clock: Clock
   random: Random
   closers: readonly (() => Promise<void>)[]
 }
@@ -72,7 +77,7 @@ export function createClient (parts: ClientParts): OpenedClient {
     return publish(method)
   }
   return {
-    account: account.id, device, engine, filesystem, addUnlockMethod, rememberUnlockMethod: remember,
+    account: account.id, device, engine, filesystem, records, clock: parts.clock, random, addUnlockMethod, rememberUnlockMethod: remember,
     pairNode: async (url, options = {}) => {
       const description = await engine.addNode(url, options)
       return { ...description, failures: await publishAll() }

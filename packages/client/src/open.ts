@@ -54,7 +54,7 @@ export async function compose (keyring: Keyring, options: OpenOptions): Promise<
       device: { id: device.id, seed: keyring.deviceSeed, signer: device.signer, certificate: keyring.certificate }
     })
     const filesystem = createFilesystem({ engine, clock })
-    return createClient({ account, device: device.id, rootKey: keyring.rootKey, engine, filesystem, records, blocks: stores.blocks, random, closers })
+    return createClient({ account, device: device.id, rootKey: keyring.rootKey, engine, filesystem, records, blocks: stores.blocks, clock, random, closers })
   } catch (error) {
     await closeAll(closers)
     throw error

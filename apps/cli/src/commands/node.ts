@@ -1,9 +1,10 @@
+import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
-import type { StandaloneHandler } from '../context.js'
+import type { StandaloneHandler, Talk } from '../context.js'
 import { DONE, RefusedError, UsageError } from '../errors.js'
 import { parseBytes } from '../format.js'
-import { textOption } from '../invocation.js'
+import { textOption, type Options } from '../invocation.js'
 import type { CommandGroup } from './group.js'
 
 const DEFAULT_LISTEN = '127.0.0.1:4747'
@@ -12,8 +13,9 @@ const node: StandaloneHandler = async (talk, _args, options) => {
   const listen = parseListen(textOption(options, 'listen') ?? DEFAULT_LISTEN)
   const quota = parseQuota(textOption(options, 'quota'))
   const dataDirectory = resolve(talk.cwd, textOption(options, 'data') ?? join(homedir(), '.holdfast-node'))
+  const protection = await protectionOf(talk, options)
   const { startNode } = await import('@holdfast/pinner')
-  const running = await startNode({ dataDirectory, listen, ...(quota === undefined ? {} : { quotaBytes: quota }) }).catch((error: unknown) => { throw explainListen(error, listen) })
+  const running = await startNode({ dataDirectory, listen, ...protection, ...(quota === undefined ? {} : { quotaBytes: quota }) }).catch((error: unknown) => { throw explainListen(error, listen) })
   try {
     const { url, peerId, pairing } = running
     if (talk.json) await talk.event({ event: 'ready', url, peerId, pairing })
@@ -26,6 +28,22 @@ const node: StandaloneHandler = async (talk, _args, options) => {
     await stopped(talk.signal)
   } finally { await running.stop() }
   return DONE
+}
+
+interface Protection { tls?: { key: Uint8Array, cert: Uint8Array }, apiKey?: string, hosts?: string[] }
+
+/** NODE-1: what a node that other machines can reach needs. The API key comes from the environment, where other users do not see it. */
+async function protectionOf (talk: Talk, options: Options): Promise<Protection> {
+  const cert = textOption(options, 'tlsCert')
+  const key = textOption(options, 'tlsKey')
+  if ((cert === undefined) !== (key === undefined)) throw new UsageError('TLS needs both a certificate and a key', 'Give --tls-cert FILE and --tls-key FILE')
+  const apiKey = process.env['HOLDFAST_API_KEY']
+  const names = textOption(options, 'names')
+  return {
+    ...(cert === undefined || key === undefined ? {} : { tls: { cert: await readFile(resolve(talk.cwd, cert)), key: await readFile(resolve(talk.cwd, key)) } }),
+    ...(apiKey === undefined || apiKey === '' ? {} : { apiKey }),
+    ...(names === undefined ? {} : { hosts: names.split(',').map(name => name.trim()).filter(name => name !== '') })
+  }
 }
 
 const stopped = async (signal: AbortSignal): Promise<void> => new Promise(done => {
@@ -60,6 +78,8 @@ export const nodeGroup: CommandGroup = {
     program.command('node').description('run a node: it keeps everything pinned and reachable, and can read none of it')
       .option('--data <dir>', 'where it keeps its data (default: ~/.holdfast-node)')
       .option('--listen <host:port>', `where it listens (default: ${DEFAULT_LISTEN}); port 0 takes a free one`)
+      .option('--tls-cert <file>', 'a certificate (PEM), to be reached from other machines').option('--tls-key <file>', 'its key (PEM)')
+      .option('--names <hosts>', 'names under which devices reach it through a proxy, separated by commas')
       .option('--quota <bytes>', 'the most it stores, such as 500GB').action(bind('node'))
   },
   handlers: {},
