@@ -159,7 +159,7 @@ async function edit (filesystem: Filesystem, device: SimDevice, file: FileEntry,
 async function save (filesystem: Filesystem, device: SimDevice, path: string, bytes: Uint8Array, edited?: FileEntry): Promise<string> {
   const base = edited?.digest
   const content = await filesystem.prepare([bytes], { size: bytes.length, modified: 1_900_000_000_000 + bytes.length, mode: 0o644, replaces: path, ...(base === undefined ? {} : { base }) })
-  await filesystem.commit([{ type: 'write', path, content, ...(base === undefined ? {} : { base }) }])
+  await filesystem.commit([{ type: 'write', path, content }])
   device.acknowledged.set(content.digest, path)
   return `save ${path} ${bytes.length} bytes ${content.digest.slice(0, 8)}`
 }

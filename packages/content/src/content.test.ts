@@ -97,7 +97,7 @@ test('CHK-2 nothing about equal files in two vaults, or two epochs, is equal', a
 })
 
 test('CHK-2 impossible facts are refused before anything is read', async () => {
-  const wrong: Partial<FileFacts>[] = [{ mode: 0o10000 }, { mode: -1 }, { modified: 1.5 }, { modified: Infinity }, { at: -1 }, { previous: [{ node: (await sealed(noise('', 0))).file.ref.node, key: new Uint8Array(31) }] }]
+  const wrong: Partial<FileFacts>[] = [{ mode: 0o10000 }, { mode: -1 }, { modified: NaN }, { modified: Infinity }, { at: -1 }, { previous: [{ node: (await sealed(noise('', 0))).file.ref.node, key: new Uint8Array(31) }] }]
   for (const more of wrong) {
     const source: Iterable<Uint8Array> = { [Symbol.iterator]: () => { throw new Error('was read') } }
     await expect(contentOf().seal(source, { ...facts, ...more }, async () => undefined)).rejects.toMatchObject({ name: 'InvalidArgumentError' })

@@ -17,7 +17,7 @@ export function checkFacts (facts: FileFacts): void {
   const whole = (name: string, value: number, least: number, most: number): void => {
     if (!Number.isSafeInteger(value) || value < least || value > most) throw new InvalidArgumentError(`a file cannot have the ${name} ${value}`)
   }
-  whole('modification time', facts.modified, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)
+  if (!Number.isFinite(facts.modified)) throw new InvalidArgumentError(`a file cannot have the modification time ${facts.modified}`)
   whole('time of writing', facts.at, 0, Number.MAX_SAFE_INTEGER)
   whole('mode', facts.mode, 0, MAX_MODE)
   whole('number of previous versions', facts.previous.length, 0, MAX_PREVIOUS)
@@ -43,7 +43,7 @@ export function readDescription (node: OpenList): { facts: FileFacts, size: numb
   const size = fields.integer('size')
   const depth = fields.integer('depth', 0, MAX_DEPTH)
   const facts: FileFacts = {
-    modified: fields.integer('modified', Number.MIN_SAFE_INTEGER),
+    modified: fields.number('modified'),
     mode: fields.integer('mode', 0, MAX_MODE),
     at: fields.integer('at'),
     by: isNull(node.value, 'by') ? null : deviceId(fields.bytes('by', 32)),

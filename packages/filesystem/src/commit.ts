@@ -46,8 +46,10 @@ function write (transaction: Transaction, operation: Of<'write'>, now: number): 
   const { content } = operation
   const fresh = fileContent(transaction, content)
   transaction.bring({ node: fresh.node, fresh: content.file.fresh, inline: content.file.inline })
-  if (existing === undefined) return transaction.create(makeDirectories(transaction, parent, now), name, fresh)
-  transaction.content(existing.id, existing.content.kind === 'file' ? overwrite(transaction, existing, existing.content, operation, fresh) : fresh)
+  // A link has no versions: it goes to the trash, and the file is an entry of its own.
+  if (existing?.kind === 'link') transaction.trash(existing.id)
+  if (existing === undefined || existing.content.kind !== 'file') return transaction.create(makeDirectories(transaction, parent, now), name, fresh)
+  transaction.content(existing.id, overwrite(transaction, existing, existing.content, content, fresh))
   return existing.id
 }
 
@@ -58,17 +60,16 @@ function fileContent (transaction: Transaction, { file, modified, mode }: Prepar
 }
 
 /**
- * What the register says after a write: the new version alone when it follows what is shown; the old content with
- * new attributes when the bytes are the same; and both versions when the writer had not seen what is shown (MAN-5).
+ * What the register says after a write: the new version, and beside it every version that it does not follow, because
+ * the writer had not seen it (MAN-5). Where the bytes are the same, only the attributes change.
  */
-function overwrite (transaction: Transaction, existing: TreeEntry, shown: FileContent, operation: Of<'write'>, fresh: FileContent): FileContent {
-  if (toHex(shown.digest) === operation.content.digest && existing.versions.length < 2) {
+function overwrite (transaction: Transaction, existing: TreeEntry, shown: FileContent, content: PreparedContent, fresh: FileContent): FileContent {
+  if (toHex(shown.digest) === content.digest && existing.versions.length < 2) {
     return { ...shown, stamp: transaction.stamp(), modified: fresh.modified, mode: fresh.mode }
   }
-  const follows = operation.base === undefined || operation.base === toHex(shown.digest)
-  if (follows) return fresh
-  const others: FileVersion[] = existing.versions.filter(version => toHex(version.digest) !== operation.content.digest)
-  return { ...fresh, alternates: others.length > 0 ? others : [versionOf(shown)] }
+  const follows = new Set(content.file.facts.previous.map(({ node }) => node.toString()))
+  const now = existing.versions.length > 0 ? existing.versions : [versionOf(shown)]
+  return { ...fresh, alternates: now.filter(version => !follows.has(version.node.toString()) && toHex(version.digest) !== content.digest) }
 }
 
 const versionOf = ({ stamp, modified, mode, size, digest, node, key }: FileContent): FileVersion => ({ stamp, modified, mode, size, digest, node, key })
@@ -92,6 +93,11 @@ function link (transaction: Transaction, operation: Of<'link'>, now: number): En
   const existing = transaction.index.lookup(normalisePath(operation.path))
   if (existing === undefined) return transaction.create(makeDirectories(transaction, parent, now), name, content)
   if (existing.kind === 'directory') throw new WrongKindError(operation.path, 'directory', 'link')
+  if (existing.kind === 'file') {
+    // A file has versions, a link none: the file goes to the trash with all of them.
+    transaction.trash(existing.id)
+    return transaction.create(makeDirectories(transaction, parent, now), name, content)
+  }
   transaction.content(existing.id, content)
   return existing.id
 }

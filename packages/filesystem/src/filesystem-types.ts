@@ -28,11 +28,8 @@ export interface FileEntry {
 export interface PreparedContent { readonly digest: string, readonly size: number, readonly modified: number, readonly mode: number, readonly file: PreparedFile }
 
 export type Operation =
-  /**
-   * `base`: digest of what the writer edited; null when the writer believed there was no file; absent to replace
-   * whatever is there. When the file shows something else by now, both versions are kept.
-   */
-  | { type: 'write', path: string, content: PreparedContent, base?: string | null }
+  /** Versions that the content does not follow (see `prepare`) stay beside it as versions of the same file. */
+  | { type: 'write', path: string, content: PreparedContent }
   /** An existing directory only takes the attributes. */
   | { type: 'mkdir', path: string, mode?: number, modified?: number }
   | { type: 'link', path: string, target: string, modified?: number }
@@ -75,8 +72,8 @@ export interface Filesystem {
   entry (id: EntryId): Promise<FileEntry | undefined>
   read (path: string, range?: Range, options?: CallOptions): AsyncIterable<Uint8Array>
   /**
-   * `replaces`: the path whose versions this one follows. `base`: the digest that was edited, when it may not be
-   * the shown one any more.
+   * `replaces`: the path whose versions this one follows. `base`: the digest that was edited, when it may not be the
+   * shown one any more; null when the writer believed there was no file. Without either it follows nothing.
    */
   prepare (source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, facts: { size?: number, modified: number, mode: number, replaces?: string, base?: string | null }, options?: ProgressOptions): Promise<PreparedContent>
   /** One change, atomic, durable when it resolves. Later operations see the effect of earlier ones. Missing parents are made. */

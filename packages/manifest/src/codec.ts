@@ -224,13 +224,14 @@ function readVector (source: ByteReader): VersionVector {
 
 function writeAttributes (out: ByteWriter, from: { stamp: Stamp, modified: number, mode: number }): void {
   writeStamp(out, from.stamp)
-  out.f64(writeInteger('a modification time', from.modified, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER))
+  if (!Number.isFinite(from.modified)) throw new InvalidArgumentError(`a modification time cannot be ${from.modified}`)
+  out.f64(from.modified === 0 ? 0 : from.modified) // -0 has no place in a canonical encoding
   out.u16(writeInteger('permission bits', from.mode, 0, MAX_MODE))
 }
 
 function readAttributes (source: ByteReader, flags: number): { stamp: Stamp, modified: number, mode: number } {
   const stamp = readStamp(source, flags)
-  const modified = source.integer(Number.MIN_SAFE_INTEGER)
+  const modified = source.number()
   const mode = source.u16()
   if (mode > MAX_MODE) throw source.corrupt('there are more than permission bits')
   return { stamp, modified, mode }

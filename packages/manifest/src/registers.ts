@@ -36,7 +36,7 @@ export interface FileVersion {
   readonly node: CID
   /** 32 bytes. */
   readonly key: Uint8Array
-  /** Milliseconds since the Unix epoch, whole; may be negative. */
+  /** Milliseconds since the Unix epoch; may be negative and may carry a fraction. */
   readonly modified: number
   /** Permission bits, at most 0o7777. */
   readonly mode: number

@@ -10,6 +10,8 @@ export interface FieldReader {
   text (name: string, maxLength?: number): string
   /** A safe integer in [min, max]. */
   integer (name: string, min?: number, max?: number): number
+  /** A finite number, whole or not. */
+  number (name: string): number
   cid (name: string): CID
   array (name: string, maxLength: number): unknown[]
   map (name: string): Record<string, unknown>
@@ -36,6 +38,11 @@ export function fieldReader (what: string, value: unknown): FieldReader {
     integer (name, min = 0, max = Number.MAX_SAFE_INTEGER) {
       const found = field(name)
       if (typeof found !== 'number' || !Number.isSafeInteger(found) || found < min || found > max) throw wrong(name, `an integer from ${min} to ${max}`)
+      return found
+    },
+    number (name) {
+      const found = field(name)
+      if (typeof found !== 'number' || !Number.isFinite(found)) throw wrong(name, 'a number')
       return found
     },
     cid (name) {
