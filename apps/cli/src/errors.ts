@@ -37,6 +37,13 @@ export class RefusedError extends CommandError {
   readonly family = 'invalid'
 }
 
+/** The keyring has a passphrase, and there is nobody to ask for it. */
+export class PassphraseNeededError extends CommandError {
+  override readonly name = 'PassphraseNeededError'
+  readonly family = 'unauthorised'
+  constructor () { super('the keys in this home are protected by a passphrase', 'Put it in $HOLDFAST_PASSPHRASE, or run the command in a terminal to be asked') }
+}
+
 /** Some blocks are bad, and no good copy of them was found. */
 export class DamagedError extends CommandError {
   override readonly name = 'DamagedError'

@@ -62,17 +62,20 @@ export async function existsAt (path: string): Promise<boolean> {
   }
 }
 
-/** A file in chunks. Throws when its size is no longer what it was: it is being written at this moment. */
-export async function * readLocalFile (path: string, options: { signal: AbortSignal, onBytes?: (bytes: number) => void }): AsyncGenerator<Uint8Array> {
+/** A file in pieces of at most 1 MiB. `size`: how large it seems to be, so that a small one takes one small buffer and one read. */
+export async function * readLocalFile (path: string, size: number, options: { signal: AbortSignal, onBytes?: (bytes: number) => void }): AsyncGenerator<Uint8Array> {
   const file = await open(path, 'r')
   try {
-    for (;;) {
+    for (let left = size; ; left -= READ_BYTES) {
       options.signal.throwIfAborted()
-      const buffer = new Uint8Array(READ_BYTES)
-      const { bytesRead } = await file.read(buffer, 0, READ_BYTES)
-      if (bytesRead === 0) return
-      options.onBytes?.(bytesRead)
-      yield buffer.subarray(0, bytesRead)
+      // One byte more than is left: a read that comes back short then is the end. What has grown goes on in large pieces.
+      const buffer = new Uint8Array(left < 0 ? READ_BYTES : Math.min(READ_BYTES, left + 1))
+      const { bytesRead } = await file.read(buffer, 0, buffer.length)
+      if (bytesRead > 0) {
+        options.onBytes?.(bytesRead)
+        yield buffer.subarray(0, bytesRead)
+      }
+      if (bytesRead < buffer.length) return
     }
   } finally { await file.close() }
 }

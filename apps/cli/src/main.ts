@@ -1,4 +1,8 @@
 #!/usr/bin/env node
+import { homeLayout } from '@holdfast/client/home'
+import { existsSync } from 'node:fs'
+import { enableCompileCache } from 'node:module'
+import { join } from 'node:path'
 import { lasts, standaloneHandlerOf } from './commands/registry.js'
 import { dispatch } from './dispatch.js'
 import { FAILED, type ExitCode } from './errors.js'
@@ -29,6 +33,8 @@ async function runCommand ({ invocation, home }: Extract<Parsed, { kind: 'run' }
   return dispatch(invocation, io, {
     home, lasts,
     open: async wanted => {
+      // Compiled code is kept between runs: it saves a quarter of the start. Only the owner can write there.
+      if (existsSync(homeLayout(home).keyring)) enableCompileCache(join(homeLayout(home).run, 'code'))
       // Loaded only now: a command that another process runs for us needs none of it.
       const { openSession } = await import('./open-session.js')
       return openSession(home, { live: lasts(wanted), talk: createTalk(invocation, io) })

@@ -1,5 +1,6 @@
 import { openClient, type Client } from '@holdfast/client'
 import type { Talk } from './context.js'
+import { PassphraseNeededError } from './errors.js'
 import { environmentPassphrase, readSecretLine } from './prompt.js'
 import { createSession, type Session } from './session.js'
 
@@ -30,7 +31,8 @@ export async function openSession (home: string, { live, talk }: OpenSessionOpti
 /** Asks for the passphrase only when the keyring has one and the environment does not. */
 async function withPassphrase (open: (passphrase: string | null) => Promise<Client>, talk: Talk): Promise<Client> {
   try { return await open(environmentPassphrase()) } catch (error) {
-    if (!(error instanceof Error && error.name === 'PassphraseNeededError' && process.stdin.isTTY)) throw error
+    if (!(error instanceof Error && error.name === 'PassphraseNeededError')) throw error
+    if (!process.stdin.isTTY) throw new PassphraseNeededError()
     return open(await readSecretLine(talk, 'Passphrase of this device: '))
   }
 }

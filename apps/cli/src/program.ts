@@ -30,9 +30,10 @@ export function parseCommandLine (argv: readonly string[], surroundings: ParseSu
   try { program.parse([...argv], { from: 'user' }) } catch (error) {
     if (!(error instanceof CommanderError)) throw error
     if (error.exitCode === 0) return { kind: 'answered' }
+    // Commander's way of saying that only a group was named.
+    if (error.code === 'commander.help') throw new UsageError('no command was given', usageRemedy(argv))
     throw new UsageError(error.message.replace(/^error: /, '').replace(/\n.*/s, ''), usageRemedy(argv))
   }
-  if (parsed.kind === 'answered') throw new UsageError('no command was given', usageRemedy(argv))
   return parsed
 }
 

@@ -19,7 +19,7 @@ const GROUP = 1_000
 export async function preparePut (filesystem: Filesystem, { local, path, stats }: LocalEntry, options: PutOptions): Promise<Operation[]> {
   const there = await statOrNull(filesystem, path)
   const facts = { size: stats.size, modified: Math.round(stats.mtimeMs), mode: stats.mode & MODE_BITS, ...(there?.kind === 'file' ? { replaces: path } : {}) }
-  const content = await filesystem.prepare(readLocalFile(local, options), facts, { signal: options.signal })
+  const content = await filesystem.prepare(readLocalFile(local, stats.size, options), facts, { signal: options.signal })
   if (there?.kind !== 'file' || there.digest !== content.digest) return [{ type: 'write', path, content }]
   if (there.mode === facts.mode && there.modified === facts.modified) return []
   return [{ type: 'attributes', path, mode: facts.mode, modified: facts.modified }]

@@ -3,7 +3,7 @@ import {
   type EnvelopeHints, type Keyring, type UnlockMethod, type Wallet
 } from '@holdfast/identity'
 import { createNodeClient } from '@holdfast/node-client'
-import { isHoldfastError, type AccountId, type CallOptions, type DeviceId, type HoldfastError, type NodeClient } from '@holdfast/protocol'
+import { isHoldfastError, UnauthorisedError, type AccountId, type CallOptions, type DeviceId, type HoldfastError, type NodeClient } from '@holdfast/protocol'
 import { readHeadRecord } from '@holdfast/roots'
 import { existsSync } from 'node:fs'
 import { rename } from 'node:fs/promises'
@@ -109,10 +109,17 @@ async function findEnvelope (method: UnlockMethod, node: string, options: CallOp
 
 async function readEnvelope (nodeClient: NodeClient, method: UnlockMethod, options: CallOptions): Promise<Uint8Array> {
   const name = envelopeNameOf(method)
-  const record = await nodeClient.getRecord(name, options)
-  if (record === null) throw new EnvelopeNotFoundError(nodeClient.url, method.kind)
-  const { root } = await readHeadRecord(name, record)
-  for await (const block of nodeClient.getBlocks([root], options)) return block.bytes
+  try {
+    const record = await nodeClient.getRecord(name, options)
+    if (record !== null) {
+      const { root } = await readHeadRecord(name, record)
+      for await (const block of nodeClient.getBlocks([root], options)) return block.bytes
+    }
+  } catch (error) {
+    // To a node, the key of a name that nobody registered is a stranger's.
+    if (!(error instanceof UnauthorisedError)) throw error
+    throw new EnvelopeNotFoundError(nodeClient.url, method.kind, { cause: error })
+  }
   throw new EnvelopeNotFoundError(nodeClient.url, method.kind)
 }
 

@@ -31,7 +31,7 @@ export class AccountExistsError extends HoldfastError {
 export class EnvelopeNotFoundError extends HoldfastError {
   override readonly name = 'EnvelopeNotFoundError'
   readonly family = 'invalid'
-  constructor (readonly where: string, readonly kind: string) {
-    super(`${where} knows no account of this ${kind}`, `Check the ${kind}, and that this node was paired by a device of the account; name another node with --node URL.`, { where, kind })
+  constructor (readonly where: string, readonly kind: string, options?: ErrorOptions) {
+    super(`${where} knows no account of this ${kind}`, `Check the ${kind}, and that this node was paired by a device of the account; name another node with --node URL.`, { where, kind }, options)
   }
 }

@@ -44,7 +44,8 @@ async function readPhrase (talk: Talk): Promise<string> {
 
 const addWallet: Handler = async (context, _args, options) => {
   const wallet = await keyWallet(context, options)
-  await context.client.addWalletEnvelope(wallet)
+  const { failures } = await context.client.addWalletEnvelope(wallet)
+  for (const failure of failures) await context.warn(failure)
   await context.result({ address: wallet.address }, [`The wallet ${wallet.address} opens this account from now on: \`holdfast account restore --wallet --key-file F\`.`])
   return settle(context)
 }

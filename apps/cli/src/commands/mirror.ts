@@ -39,6 +39,7 @@ async function untilStopped (context: CommandContext, mirrored: Mirror, printer:
   const gate = createEventGate(() => engine.status(), printer.print)
   const unsubscribe = [engine.on(gate.onEngine), mirrored.on(gate.onMirror)]
   try {
+    await context.say(`Comparing ${mirrored.directory} with the vault. This runs until you press Ctrl-C.`)
     await mirrored.start({ signal: context.signal })
     await new Promise<void>(done => {
       if (context.signal.aborted) done()

@@ -8,7 +8,9 @@ import { settle } from './syncing.js'
 const pair: Handler = async (context, [url = ''], options) => {
   const node = nodeUrl(url)
   const token = textOption(options, 'token')
-  const { peerId } = await context.client.pairNode(node, { signal: context.signal, ...(token === undefined ? {} : { token }) })
+  const known = context.client.engine.nodes().find(one => one.url === node)
+  const { peerId, failures } = known === undefined ? await context.client.pairNode(node, { signal: context.signal, ...(token === undefined ? {} : { token }) }) : { peerId: known.peerId, failures: [] }
+  for (const failure of failures) await context.warn(failure)
   await context.result({ node, peerId }, [`This device now uses the node ${node} (${peerId}).`])
   return settle(context)
 }
