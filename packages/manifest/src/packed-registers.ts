@@ -1,4 +1,4 @@
-import { CorruptBlockError, compareBytes } from '@holdfast/protocol'
+import { CorruptBlockError, equalBytes } from '@holdfast/protocol'
 import { distinctSorted } from './byte-cursor.js'
 import { decodeContent, decodePlace, encodeContent, encodePlace } from './codec.js'
 import type { EntryContent, Place, Registers } from './registers.js'
@@ -10,36 +10,46 @@ import type { EntryContent, Place, Registers } from './registers.js'
  *   count of places u32 | count of contents u32 | (length u32, value)…       big-endian, values sorted, distinct
  */
 export class PackedRegisters implements Registers {
-  constructor (readonly packed: Uint8Array) {}
+  /** A stretch of memory that it may share with others: a view of each would be as large as the values. */
+  constructor (private readonly memory: Uint8Array, private readonly start: number, readonly length: number) {}
 
   get places (): Place[] { return this.rawPlaces().map(decodePlace) }
   get contents (): EntryContent[] { return this.rawContents().map(decodeContent) }
+  get packed (): Uint8Array { return this.memory.subarray(this.start, this.start + this.length) }
 
-  rawPlaces (): Uint8Array[] { return this.values('places') }
-  rawContents (): Uint8Array[] { return this.values('contents') }
+  rawPlaces (): Uint8Array[] { return this.values(this.start + 8, this.u32(this.start)) }
 
-  equals (other: PackedRegisters): boolean { return this.packed === other.packed || compareBytes(this.packed, other.packed) === 0 }
+  rawContents (): Uint8Array[] {
+    let at = this.start + 8
+    for (let left = this.u32(this.start); left > 0; left--) at += 4 + this.u32(at)
+    return this.values(at, this.u32(this.start + 4))
+  }
 
-  private values (which: 'places' | 'contents'): Uint8Array[] {
-    const { packed } = this
-    const places = u32(packed, 0)
-    const count = which === 'places' ? places : u32(packed, 4)
-    let at = 8
-    if (which === 'contents') for (let i = 0; i < places; i++) at += 4 + u32(packed, at)
+  equals (other: PackedRegisters): boolean { return this === other || equalBytes(this.packed, other.packed) }
+
+  /** The same registers in other memory, which gets a copy of them at `start`. */
+  copyTo (memory: Uint8Array, start: number): PackedRegisters {
+    memory.set(this.packed, start)
+    return new PackedRegisters(memory, start, this.length)
+  }
+
+  private values (from: number, count: number): Uint8Array[] {
     const values: Uint8Array[] = []
-    for (let i = 0; i < count; i++) {
-      const end = at + 4 + u32(packed, at)
-      if (end > packed.length) throw new CorruptBlockError('packed registers end too early')
-      values.push(packed.subarray(at + 4, end))
+    let at = from
+    for (let left = count; left > 0; left--) {
+      const end = at + 4 + this.u32(at)
+      if (end > this.start + this.length) throw new CorruptBlockError('packed registers end too early')
+      values.push(this.memory.subarray(at + 4, end))
       at = end
     }
     return values
   }
-}
 
-function u32 (bytes: Uint8Array, at: number): number {
-  if (at + 4 > bytes.length) throw new CorruptBlockError('packed registers end too early')
-  return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0
+  private u32 (at: number): number {
+    const { memory } = this
+    if (at + 4 > this.start + this.length) throw new CorruptBlockError('packed registers end too early')
+    return ((memory[at]! << 24) | (memory[at + 1]! << 16) | (memory[at + 2]! << 8) | memory[at + 3]!) >>> 0
+  }
 }
 
 export function packRegisters (places: readonly Uint8Array[], contents: readonly Uint8Array[]): PackedRegisters {
@@ -56,7 +66,7 @@ export function packRegisters (places: readonly Uint8Array[], contents: readonly
     packed.set(value, at + 4)
     at += 4 + value.length
   }
-  return new PackedRegisters(packed)
+  return new PackedRegisters(packed, 0, packed.length)
 }
 
 /** The packed form of any registers. Throws InvalidArgumentError or LimitExceededError for values that cannot be. */

@@ -46,6 +46,8 @@ class AutomergePage implements Page {
   /** Automerge reports no patch for a key that is in conflict and stays so: those are looked at after every merge. */
   private readonly conflicted = new Set<string>()
   private readonly ids = new Set<EntryId>()
+  /** Values that the last merge brought, until they are read: asking Automerge for each takes longer than merging. */
+  private arrived = new Map<string, Uint8Array>()
   readonly log: PageLog
 
   constructor (readonly id: PageId, private readonly handle: AutomergeHandle) {
@@ -70,7 +72,8 @@ class AutomergePage implements Page {
 
   private values (key: string, check: (bytes: Uint8Array) => unknown): Uint8Array[] {
     if (!this.conflicted.has(key)) {
-      const value = this.handle.get(ROOT_MAP, key)
+      const value = this.arrived.get(key) ?? this.handle.get(ROOT_MAP, key)
+      this.arrived.delete(key)
       return value instanceof Uint8Array && isReadable(value, check) ? [value] : []
     }
     return this.handle.getAll(ROOT_MAP, key).map(([, value]) => value).filter((value): value is Uint8Array => value instanceof Uint8Array && isReadable(value, check))
@@ -82,14 +85,14 @@ class AutomergePage implements Page {
     // Setting the whole root at once is several times faster, and possible only while the page is empty.
     if (this.handle.getHeads().length === 0 && values.size > 1) this.handle.initRootFromHydrate(Object.fromEntries(values))
     else for (const [key, value] of values) this.handle.put(ROOT_MAP, key, value, 'bytes')
-    const hash = this.handle.commit(null, 0)
-    if (hash === null) throw new InvalidArgumentError('every value to write is there already', undefined, { page: this.id })
+    this.arrived.clear()
+    if (this.handle.commit(null, 0) === null) throw new InvalidArgumentError('every value to write is there already', undefined, { page: this.id })
     for (const key of values.keys()) {
       this.conflicted.delete(key)
       this.ids.add(key.slice(0, 32) as EntryId)
     }
     this.handle.updateDiffCursor()
-    return this.handle.getChangeByHash(hash)!
+    return this.handle.getLastLocalChange()!
   }
 
   apply (changes: readonly Uint8Array[]): EntryId[] {
@@ -112,12 +115,14 @@ class AutomergePage implements Page {
   /** Keeps the lists of entries and of keys in conflict up to date; answers with the entries that patches name. */
   private note (patches: ReturnType<AutomergeHandle['diff']>): Set<EntryId> {
     const touched = new Set<EntryId>()
+    this.arrived = new Map()
     for (const patch of patches) {
       const key = patch.path[0]
       // A member's program could put anything into a document; what is no register is left alone.
       if (patch.path.length !== 1 || typeof key !== 'string' || !KEY.test(key)) continue
       const id = key.slice(0, 32) as EntryId
       if (isReserved(id)) continue
+      if (patch.action === 'put' && patch.value instanceof Uint8Array) this.arrived.set(key, patch.value)
       if (patch.action === 'conflict' || (patch.action === 'put' && patch.conflict === true)) this.conflicted.add(key)
       else if (patch.action === 'put' || patch.action === 'del') this.conflicted.delete(key)
       this.ids.add(id)

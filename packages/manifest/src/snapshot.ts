@@ -1,4 +1,5 @@
-import { CorruptBlockError, UnknownVersionError, entryId, fromHex, type EntryId } from '@holdfast/protocol'
+import { CorruptBlockError, UnknownVersionError, fromHex, type EntryId } from '@holdfast/protocol'
+import { hexAt } from './byte-cursor.js'
 import { PackedRegisters, asPacked } from './packed-registers.js'
 import type { Page } from './page-types.js'
 import type { Registers } from './registers.js'
@@ -44,7 +45,7 @@ export function * readSnapshot (bytes: Uint8Array): Generator<[EntryId, Register
     const start = at + ENTRY_HEADER
     const end = start <= bytes.length ? start + view.getUint32(at + 16) : Infinity
     if (end > bytes.length) throw new CorruptBlockError('a page snapshot ends too early')
-    yield [entryId(bytes.subarray(at, at + 16)), new PackedRegisters(bytes.subarray(start, end))]
+    yield [hexAt(bytes, at, 16) as EntryId, new PackedRegisters(bytes, start, end - start)]
     at = end
   }
   if (at !== bytes.length) throw new CorruptBlockError('there is more after the end of a page snapshot')

@@ -2,7 +2,10 @@ import { EntryView } from './entry-view.js'
 import { topOf, type TreeNode } from './node.js'
 import type { TreeChange } from './types.js'
 
-interface Former { readonly known: boolean, readonly leader: TreeNode, readonly shownIn: TreeNode | null, readonly name: string, readonly view: EntryView | null }
+interface Former { readonly known: boolean, readonly leader: TreeNode | null, readonly shownIn: TreeNode | null, readonly name: string, readonly view: EntryView | null }
+
+/** Of everything that was not known. */
+const UNKNOWN: Former = { known: false, leader: null, shownIn: null, name: '', view: null }
 
 /**
  * What an update changes as seen in the tree. Every node is remembered before it is touched for the first time;
@@ -10,14 +13,17 @@ interface Former { readonly known: boolean, readonly leader: TreeNode, readonly 
  */
 export class ChangeLog {
   private readonly former = new Map<TreeNode, Former>()
+  /** Of directories, as they are after the update. */
+  private readonly paths = new Map<TreeNode, string>()
 
   constructor (private readonly root: TreeNode) {}
 
   /** To be called before anything of a node changes that can be seen, its registers included. */
   remember (node: TreeNode): void {
     if (this.former.has(node)) return
-    const view = node.known && node.shownIn !== null ? new EntryView(node, false) : null
-    this.former.set(node, { known: node.known, leader: node.leader, shownIn: node.shownIn, name: node.name, view })
+    if (!node.known) { this.former.set(node, UNKNOWN); return }
+    const view = node.shownIn === null ? null : new EntryView(node, false)
+    this.former.set(node, { known: true, leader: node.leader, shownIn: node.shownIn, name: node.name, view })
     // Versions and names of united entries show in their leader.
     if (node.leader !== node) this.remember(node.leader)
   }
@@ -34,7 +40,7 @@ export class ChangeLog {
       if (isVisible && before === null) this.appear(node, listed, present)
       if (isVisible && before !== null) {
         const after = new EntryView(node, false)
-        if (!before.looksLike(after)) present.push({ id: node.id, before: { path: this.formerPath(node), entry: before }, after: { path: pathOf(node), entry: after } })
+        if (!before.looksLike(after)) present.push({ id: node.id, before: { path: this.formerPath(node), entry: before }, after: { path: this.path(node), entry: after } })
       }
       if (!isVisible && before !== null) {
         subtreesGone ||= before.kind === 'directory'
@@ -50,7 +56,7 @@ export class ChangeLog {
     for (let node = waiting.pop(); node !== undefined; node = waiting.pop()) {
       if (listed.has(node) || this.wasVisible(node)) continue
       listed.add(node)
-      present.push({ id: node.id, after: { path: pathOf(node), entry: new EntryView(node, false) } })
+      present.push({ id: node.id, after: { path: this.path(node), entry: new EntryView(node, false) } })
       for (const child of shownChildren(node)) waiting.push(child)
     }
   }
@@ -72,6 +78,13 @@ export class ChangeLog {
   private goesWithParent (node: TreeNode): boolean {
     const parent = this.former.get(node)!.shownIn!
     return parent !== this.root && !this.isVisible(parent)
+  }
+
+  private path (node: TreeNode): string {
+    const directory = node.shownIn!
+    let above = this.paths.get(directory)
+    if (above === undefined) this.paths.set(directory, above = directory === this.root ? '' : pathOf(directory))
+    return `${above}/${node.name}`
   }
 
   private formerPath (node: TreeNode): string {

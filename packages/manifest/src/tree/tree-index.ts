@@ -1,5 +1,5 @@
 import type { EntryId } from '@holdfast/protocol'
-import { PackedRegisters, asPacked } from '../packed-registers.js'
+import { asPacked, type PackedRegisters } from '../packed-registers.js'
 import type { Registers } from '../registers.js'
 import { ChangeLog, pathOf, shownChildren } from './change-log.js'
 import { EntryView } from './entry-view.js'
@@ -178,11 +178,8 @@ function sortedChildren (directory: TreeNode): readonly TreeNode[] {
 function compact (latest: ReadonlyMap<EntryId, PackedRegisters>): Iterable<readonly [EntryId, PackedRegisters]> {
   if (latest.size < 2) return latest
   let length = 0
-  for (const { packed } of latest.values()) length += packed.length
+  for (const registers of latest.values()) length += registers.length
   const memory = new Uint8Array(length)
   let at = 0
-  return [...latest].map(([id, { packed }]) => {
-    memory.set(packed, at)
-    return [id, new PackedRegisters(memory.subarray(at, at += packed.length))] as const
-  })
+  return [...latest].map(([id, registers]) => [id, registers.copyTo(memory, (at += registers.length) - registers.length)] as const)
 }
