@@ -11,7 +11,7 @@ export const carHeader = (): Uint8Array => withLength(encode({ version: 1, roots
 export const carSection = ({ cid, bytes }: Block): [Uint8Array, Uint8Array] => [concat(lengthOf(cid.bytes.length + bytes.length), cid.bytes), bytes]
 
 /** The blocks of a CAR as it arrives, unchecked, each in memory of its own. Throws CorruptBlockError, LimitExceededError. */
-export async function * readCar (source: AsyncIterable<Uint8Array>): AsyncGenerator<Block> {
+export async function * readCar (source: AsyncGenerator<Uint8Array>): AsyncGenerator<Block> {
   const inner = asyncIterableReader(source)
   // The decoder trusts the lengths that a CAR states; nothing may make us buffer more than a block.
   const decoder = createDecoder({
@@ -29,6 +29,9 @@ export async function * readCar (source: AsyncIterable<Uint8Array>): AsyncGenera
   } catch (cause) {
     if (isHoldfastError(cause) || (cause instanceof Error && cause.name !== 'Error')) throw cause
     throw new CorruptBlockError('the answer is not a CAR', {}, { cause })
+  } finally {
+    // The decoder leaves its source open when nobody reads to the end.
+    await source.return(undefined)
   }
 }
 

@@ -12,7 +12,9 @@ export async function * download (session: Session, cids: readonly CID[], option
   const distinct = [...new Map(cids.map(cid => [blockId(cid), cid])).values()]
   const groups: CID[][] = []
   for (let i = 0; i < distinct.length; i += BLOCKS_PER_REQUEST) groups.push(distinct.slice(i, i + BLOCKS_PER_REQUEST))
-  yield * merge(groups.map(group => () => fetchGroup(session, group, options)), REQUESTS_IN_FLIGHT)
+  const left = new AbortController()
+  const signal = options.signal === undefined ? left.signal : AbortSignal.any([options.signal, left.signal])
+  yield * merge(groups.map(group => () => fetchGroup(session, group, { signal })), REQUESTS_IN_FLIGHT, () => { left.abort(new Error('no longer wanted')) })
 }
 
 async function * fetchGroup (session: Session, cids: readonly CID[], options: CallOptions): AsyncGenerator<Block> {
@@ -24,8 +26,11 @@ async function * fetchGroup (session: Session, cids: readonly CID[], options: Ca
   }
 }
 
-/** Runs up to `width` sources at a time and yields what comes first. Each is held back until its item is taken. */
-async function * merge<T> (sources: readonly (() => AsyncGenerator<T>)[], width: number): AsyncGenerator<T> {
+/**
+ * Runs up to `width` sources at a time and yields what comes first. Each is held back until its item is taken. When one
+ * fails, or whoever reads leaves early, `stop` has to end the others, which may be waiting for the node.
+ */
+async function * merge<T> (sources: readonly (() => AsyncGenerator<T>)[], width: number, stop: () => void): AsyncGenerator<T> {
   const waiting = [...sources]
   const running = new Map<AsyncGenerator<T>, Promise<{ from: AsyncGenerator<T>, result: IteratorResult<T> }>>()
   const pull = (from: AsyncGenerator<T>): void => {
@@ -45,5 +50,8 @@ async function * merge<T> (sources: readonly (() => AsyncGenerator<T>)[], width:
         pull(from)
       }
     }
-  } finally { await Promise.allSettled([...running.keys()].map(async from => from.return(undefined))) }
+  } finally {
+    stop()
+    await Promise.allSettled([...running.keys()].map(async from => from.return(undefined)))
+  }
 }

@@ -140,7 +140,7 @@ async function register (registry: Registry, clock: Clock, by: { device: DeviceI
   if (earlier === undefined) checkCounts(registry, by.account, vault)
   await registry.write([
     ...(known === undefined ? [{ kind: 'vault' as const, id: vault, value: { id: vault, account: by.account, registeredAt: clock.now() } }] : []),
-    { kind: 'head', id: head, value: earlier !== undefined ? { ...earlier, topic } : { name: head, vault, device: by.device, topic, record: null, sequence: -1, root: null, pinned: null, dominatedAt: null, released: false } }
+    { kind: 'head', id: head, value: earlier !== undefined ? { ...earlier, topic } : { name: head, vault, device: by.device, topic, record: null, sequence: -1, root: null, pinned: null, pinnedSequence: -1, dominatedAt: null, released: false } }
   ], { durable: true })
   return true
 }

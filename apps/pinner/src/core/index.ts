@@ -8,3 +8,4 @@ export { keyOf, requireKnown, requireOperator, requireWriter, type Principal } f
 export type { Listener, PinnerEvent } from './events.js'
 export type { Collected } from './garbage.js'
 export type { Pin } from './registry.js'
+export { NotPinnedError } from './pins.js'

@@ -1,5 +1,5 @@
 import {
-  BlockNotFoundError, dominates, signReceipt, type BlockStore, type CallOptions, type Clock, type HeadName, type Receipt, type ReceiptAnswer, type Signer, type VaultId, type VersionVector
+  BlockNotFoundError, dominates, HoldfastError, signReceipt, type BlockStore, type CallOptions, type Clock, type HeadName, type Receipt, type ReceiptAnswer, type Signer, type VaultId, type VersionVector
 } from '@holdfast/protocol'
 import { readRoot } from '@holdfast/roots'
 import type { CID } from 'multiformats/cid'
@@ -9,6 +9,15 @@ import type { PinnerEvent } from './events.js'
 import type { Heads } from './heads.js'
 import { requireOperator, type Principal } from './principal.js'
 import type { Head, Pin, Registry } from './registry.js'
+
+/** Asked about a pin that the operator never set. */
+export class NotPinnedError extends HoldfastError {
+  override readonly name = 'NotPinnedError'
+  readonly family = 'invalid'
+  constructor (readonly cid: string) {
+    super(`${cid} is not pinned by hand`, 'List the pins. What a head keeps goes when its device publishes a newer root.', { cid })
+  }
+}
 
 /** Which roots are kept, and what may be promised about them. */
 export interface Pins {
@@ -33,14 +42,16 @@ export function createPins ({ registry, heads, blocks, completeness, clock, sign
     const changed = head === undefined ? undefined : change(head)
     if (changed !== undefined) await registry.write([{ kind: 'head', id: name, value: changed }], { durable })
   })
-  /** Empty when complete; then the head's pin has moved to this root, durably. */
+  /** Empty when complete; then the head's pin is at this root or a newer one, durably. */
   const settle = async (head: Head, root: CID, options: CallOptions): Promise<readonly CID[]> => {
-    const missing = await completeness.settle(root, `vault:${head.vault}`, options)
-    if (missing.length === 0 && head.pinned?.equals(root) !== true) {
-      // Only now does the previous root's pin go: an incomplete root never displaces a complete one.
-      await rewrite(head.name, now => now.root?.equals(root) === true ? { ...now, pinned: root } : undefined, true)
-    }
-    return missing
+    const owner = `vault:${head.vault}` as const
+    const missing = await completeness.settle(root, owner, options)
+    if (missing.length > 0 || head.root?.equals(root) !== true || head.pinnedSequence === head.sequence) return missing
+    // Only now does the previous root's pin go: an incomplete root never displaces a complete one. The head may have
+    // moved on meanwhile to a root that is not whole yet, so this one is pinned all the same.
+    await rewrite(head.name, now => now.pinnedSequence < head.sequence ? { ...now, pinned: root, pinnedSequence: head.sequence } : undefined, true)
+    // A collection that marked before there was this pin may have taken something: what is whole now, stays.
+    return completeness.settle(root, owner, options)
   }
   return {
     async receipt (principal, vault, root, options = {}) {
@@ -77,15 +88,23 @@ export function createPins ({ registry, heads, blocks, completeness, clock, sign
     },
     async add (principal, cid, recursive, options = {}) {
       requireOperator(principal)
-      if (recursive) {
-        const [missing] = await completeness.settle(cid, 'pins', options)
+      const here = async (): Promise<void> => {
+        const [missing] = recursive ? await completeness.settle(cid, 'pins', options) : await blocks.has(cid, options) ? [] : [cid]
         if (missing !== undefined) throw new BlockNotFoundError(missing.toString())
-      } else if (!await blocks.has(cid, options)) throw new BlockNotFoundError(cid.toString())
-      await registry.write([{ kind: 'pin', id: cid.toString(), value: { cid, recursive } }], { durable: true })
+      }
+      const id = cid.toString()
+      const former = registry.pin.get(id)
+      await here()
+      await registry.write([{ kind: 'pin', id, value: { cid, recursive } }], { durable: true })
+      // As for heads: looked at again, now that it is marked.
+      try { await here() } catch (error) {
+        await registry.write([{ kind: 'pin', id, value: former }], { durable: true })
+        throw error
+      }
     },
     async remove (principal, cid) {
       requireOperator(principal)
-      if (!registry.pin.has(cid.toString())) throw new BlockNotFoundError(cid.toString())
+      if (!registry.pin.has(cid.toString())) throw new NotPinnedError(cid.toString())
       await registry.write([{ kind: 'pin', id: cid.toString(), value: undefined }], { durable: true })
     },
     list (principal) {
@@ -108,7 +127,7 @@ function judged (now: Head, seen: Head, dominated: boolean, at: number, grace: n
   if (now.sequence !== seen.sequence) return undefined
   if (!dominated) return now.dominatedAt === null ? undefined : { ...now, dominatedAt: null }
   const since = now.dominatedAt ?? at
-  if (at - since >= grace) return { ...now, dominatedAt: since, released: true, pinned: null }
+  if (at - since >= grace) return { ...now, dominatedAt: since, released: true, pinned: null, pinnedSequence: -1 }
   return now.dominatedAt === null ? { ...now, dominatedAt: at } : undefined
 }
 

@@ -21,6 +21,8 @@ export interface Head {
   readonly root: CID | null
   /** The newest root of this head that is wholly here. Kept until a newer one is: never dropped for an incomplete one. */
   readonly pinned: CID | null
+  /** The pinned root's counter; -1 without one. */
+  readonly pinnedSequence: number
   /** Since when another head's complete root contains all of this one's; null while none does. */
   readonly dominatedAt: number | null
   /** The grace period after `dominatedAt` has passed: only the root block itself is kept. */
@@ -69,14 +71,14 @@ const codecs: { [K in Kind]: Codec<Kinds[K]> } = {
   },
   head: {
     toMap: h => ({
-      v: VERSION, vault: h.vault, device: h.device, topic: h.topic, sequence: h.sequence, released: h.released ? 1 : 0,
+      v: VERSION, vault: h.vault, device: h.device, topic: h.topic, sequence: h.sequence, pinnedSequence: h.pinnedSequence, released: h.released ? 1 : 0,
       ...present({ record: h.record, root: h.root, pinned: h.pinned, dominatedAt: h.dominatedAt })
     }),
     fromMap (value, id) {
       const f = reader('head', value)
       return {
         name: id as HeadName, vault: f.text('vault', NAME_LENGTH) as VaultId, device: f.text('device', NAME_LENGTH) as DeviceId,
-        topic: f.text('topic'), sequence: f.integer('sequence', -1), released: f.integer('released', 0, 1) === 1,
+        topic: f.text('topic'), sequence: f.integer('sequence', -1), pinnedSequence: f.integer('pinnedSequence', -1), released: f.integer('released', 0, 1) === 1,
         record: f.has('record') ? f.bytes('record') : null, root: f.has('root') ? f.cid('root') : null,
         pinned: f.has('pinned') ? f.cid('pinned') : null, dominatedAt: f.has('dominatedAt') ? f.integer('dominatedAt') : null
       }

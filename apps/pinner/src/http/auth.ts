@@ -68,8 +68,8 @@ export function createAuthenticator ({ pinner, nodeKey, apiKey, isOurHost, now }
   }
 }
 
-/** The parameters of the library's unchecked message: a challenge to us together with what should prove the client. */
-const isServerInitiated = (header: string): boolean => header.includes('challenge-server') && (header.includes('opaque') || header.includes('sig='))
+/** The library's unchecked message is the one that has both of these parameters. */
+const isServerInitiated = (header: string): boolean => header.includes('challenge-server') && header.includes('opaque=')
 
 const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest()
 

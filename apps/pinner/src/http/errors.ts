@@ -25,7 +25,7 @@ export class UnprotectedListenError extends HoldfastError {
 export interface ErrorAnswer { readonly status: number, readonly body: Record<string, unknown> }
 
 const STATUS_BY_NAME: Record<string, number> = {
-  BlockNotFoundError: 404, LimitExceededError: 413, QuotaExceededError: 507, StorageFullError: 507
+  BlockNotFoundError: 404, NotPinnedError: 404, LimitExceededError: 413, QuotaExceededError: 507, StorageFullError: 507
 }
 const STATUS_BY_FAMILY: Record<HoldfastError['family'], number> = { invalid: 400, corrupt: 400, unauthorised: 403, retryable: 503 }
 

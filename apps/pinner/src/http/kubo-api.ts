@@ -1,10 +1,10 @@
 import {
-  blockId, BlockNotFoundError, createBlock, DAG_CBOR, InvalidArgumentError, isHoldfastError, keyOfPeerId, LimitExceededError, MAX_BLOCK_BYTES, RAW, type Block
+  blockId, createBlock, DAG_CBOR, InvalidArgumentError, isHoldfastError, keyOfPeerId, LimitExceededError, MAX_BLOCK_BYTES, RAW, type Block
 } from '@holdfast/protocol'
 import { MAX_RECORD_BYTES } from '@holdfast/roots'
 import { CID } from 'multiformats/cid'
 import { platform } from 'node:os'
-import { requireKnown, requireOperator, requireWriter, type Pinner } from '../core/index.js'
+import { NotPinnedError, requireKnown, requireOperator, requireWriter, type Pinner } from '../core/index.js'
 import { readBody } from './body.js'
 import { openCar, writeCar } from './car.js'
 import { CAR_TYPE, jsonLines, sendBytes, sendJson, sendStream, type Exchange, type Handler } from './exchange.js'
@@ -121,7 +121,7 @@ function pinRoutes (pinner: Pinner, rpc: Rpc): Route[] {
       requireOperator(principal)
       const [from, to] = args(url)
       if (from === undefined || to === undefined) throw new InvalidArgumentError('pin/update needs the CID to move from and the one to move to')
-      if (!pinner.pins(principal).some(pin => pin.recursive && pin.cid.equals(from))) throw new BlockNotFoundError(from.toString())
+      if (!pinner.pins(principal).some(pin => pin.recursive && pin.cid.equals(from))) throw new NotPinnedError(from.toString())
       await pinner.addPin(principal, to, true, { signal })
       if (truth(url, 'unpin', true) && !from.equals(to)) await pinner.removePin(principal, from)
       sendJson(response, 200, { Pins: [from.toString(), to.toString()] })
@@ -138,7 +138,7 @@ async function pinList (pinner: Pinner, exchange: Exchange): Promise<void> {
   const found = new Map<string, { Type: string, Name: string }>()
   for (const { name, root } of pinner.pinnedRoots(principal)) found.set(blockId(root), { Type: 'recursive', Name: `head ${name}` })
   for (const { cid, recursive } of pinner.pins(principal)) found.set(blockId(cid), { Type: recursive ? 'recursive' : 'direct', Name: '' })
-  for (const id of only) if (!found.has(id)) throw new BlockNotFoundError(id)
+  for (const id of only) if (!found.has(id)) throw new NotPinnedError(id)
   const listed = [...found].filter(([id, pin]) => (type === 'all' || pin.Type === type) && (only.length === 0 || only.includes(blockId(parse(id)))))
   if (truth(url, 'stream', false)) await sendStream(exchange, 'application/json', jsonLines(listed.map(([Cid, pin]) => ({ Cid, ...pin }))))
   else sendJson(response, 200, { Keys: Object.fromEntries(listed) })

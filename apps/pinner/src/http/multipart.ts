@@ -1,7 +1,8 @@
 import { Busboy, type BusboyInstance } from '@fastify/busboy'
-import { InvalidArgumentError } from '@holdfast/protocol'
+import { InvalidArgumentError, isHoldfastError } from '@holdfast/protocol'
 import type { IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
+import { isDisconnect } from './errors.js'
 
 /**
  * The first file of a `multipart/form-data` body as it arrives (Kubo's RPC sends one), or the body itself when it is
@@ -13,7 +14,9 @@ export async function * uploadedFile (request: IncomingMessage): AsyncGenerator<
     return
   }
   const file = await firstFile(request)
-  try { for await (const part of file) yield part as Uint8Array } finally {
+  try { for await (const part of file) yield part as Uint8Array } catch (error) {
+    throw error instanceof Error && !isHoldfastError(error) && !isDisconnect(error) ? new InvalidArgumentError(`the file upload is damaged: ${error.message}`, 'Send it again.') : error
+  } finally {
     request.unpipe()
     request.resume()
   }
