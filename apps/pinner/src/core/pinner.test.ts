@@ -1,4 +1,5 @@
-import { createBlock, peerIdOfDevice, RAW, revokeDevice, type Block, type BlockStore, type HoldfastError, type RecordStore, type VaultId } from '@holdfast/protocol'
+import { createBlock, peerIdOfDevice, RAW, revokeDevice, type Block, type BlockStore, type HeadName, type HoldfastError, type RecordStore, type VaultId } from '@holdfast/protocol'
+import { headNameOf } from '@holdfast/roots'
 import fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
 import {
@@ -228,10 +229,42 @@ describe('limits', () => {
     const { cid } = await createBlock(RAW, random.bytes(3))
     expect(await failure(collect(world.pinner.getBlocks(who(), Array.from({ length: 4_097 }, () => cid))))).toMatchObject({ name: 'LimitExceededError' })
   })
-  test('HEAD-2 a topic, a record and the number of heads are bounded', async () => {
+  test('HEAD-2 a topic and a record are bounded', async () => {
     const one = { ...registrationOf(device, vault), topic: 'x'.repeat(257) }
     expect(await failure(world.pinner.registerVault(who(), one))).toMatchObject({ name: 'LimitExceededError' })
     expect(await failure(world.pinner.acceptRecord(device.head, new Uint8Array(10_241)))).toMatchObject({ name: 'LimitExceededError' })
+  })
+  const fresh = (): { head: HeadName, headKey: Uint8Array } => {
+    const headKey = createSigner(random.bytes(32)).publicKey
+    return { head: headNameOf(headKey), headKey }
+  }
+  /** Does this until it is refused, and counts how often it was not. */
+  const fill = async (most: number, add: () => Promise<unknown>): Promise<number> => {
+    for (let done = 0; done <= most; done++) {
+      try { await add() } catch (error) {
+        expect(error).toMatchObject({ name: 'LimitExceededError' })
+        return done
+      }
+    }
+    throw new Error('there was no limit')
+  }
+  test('HEAD-2 the heads of a vault are bounded', async () => {
+    expect(await fill(1_000, async () => world.pinner.registerVault(who(), { vault, topic: 't', ...fresh() }))).toBe(999)
+    // What is registered may still change.
+    await world.pinner.registerVault(who(), { ...registrationOf(device, vault), topic: 'another' })
+  })
+  test('HEAD-2 the vaults of an account are bounded', async () => {
+    expect(await fill(1_000, async () => world.pinner.registerVault(who(), { vault: createTestVault(random), topic: 't', ...fresh() }))).toBe(999)
+  })
+  test('KEY-3 the envelopes of an account are bounded', async () => {
+    expect(await fill(100, async () => world.pinner.registerEnvelope(who(), fresh().head))).toBe(100)
+  })
+  test('NODE-1 the devices of an account are bounded', async () => {
+    expect(await fill(1_000, async () => {
+      const one = await createTestDevice(device.account, random)
+      await world.pinner.pair(one.signer.publicKey, { certificate: one.certificate })
+    })).toBe(999)
+    await world.pinner.pair(device.signer.publicKey, { certificate: device.certificate })
   })
 })
 
