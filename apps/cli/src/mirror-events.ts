@@ -11,8 +11,8 @@ export type PrintedEvent =
   | { event: 'evidence', kind: string, device: string, roots: readonly string[] }
 
 export interface EventGate {
-  onMirror (event: MirrorEvent): void
-  onEngine (event: EngineEvent): void
+  readonly onMirror: (event: MirrorEvent) => void
+  readonly onEngine: (event: EngineEvent) => void
 }
 
 /**

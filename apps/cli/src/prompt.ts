@@ -26,8 +26,11 @@ export async function choosePassphrase (talk: Talk): Promise<string | null> {
   return first
 }
 
-/** One line, not shown while it is typed; all of standard input when that is a pipe, up to 4 KiB. */
-export async function readSecretLine (talk: Talk, prompt: string): Promise<string> {
+/**
+ * One line, not shown while it is typed. From a pipe: up to its end or until it is `enough`, so that a writer which
+ * leaves the pipe open is not waited for; 4 KiB at most.
+ */
+export async function readSecretLine (talk: Talk, prompt: string, enough: (text: string) => boolean = text => text.includes('\n')): Promise<string> {
   if (process.stdin.isTTY) return typeHidden(talk, prompt, process.stdin)
   const parts: Uint8Array[] = []
   let size = 0
@@ -35,6 +38,7 @@ export async function readSecretLine (talk: Talk, prompt: string): Promise<strin
     size += part.length
     if (size > MAX_SECRET_BYTES) throw new UsageError('standard input holds more than a secret', 'Give only the phrase on standard input')
     parts.push(part)
+    if (enough(Buffer.concat(parts).toString('utf8'))) break
   }
   return Buffer.concat(parts).toString('utf8').trim()
 }

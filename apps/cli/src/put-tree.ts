@@ -18,7 +18,7 @@ const GROUP = 1_000
 /** Seals one local file; the operation that makes it visible, or none when the vault has just that already. */
 export async function preparePut (filesystem: Filesystem, { local, path, stats }: LocalEntry, options: PutOptions): Promise<Operation[]> {
   const there = await statOrNull(filesystem, path)
-  const facts = { size: stats.size, modified: Math.round(stats.mtimeMs), mode: stats.mode & MODE_BITS, ...(there?.kind === 'file' ? { replaces: path } : {}) }
+  const facts = { size: stats.size, modified: stats.mtimeMs, mode: stats.mode & MODE_BITS, ...(there?.kind === 'file' ? { replaces: path } : {}) }
   const content = await filesystem.prepare(readLocalFile(local, stats.size, options), facts, { signal: options.signal })
   if (there?.kind !== 'file' || there.digest !== content.digest) return [{ type: 'write', path, content }]
   if (there.mode === facts.mode && there.modified === facts.modified) return []
@@ -42,12 +42,12 @@ export async function putTree (filesystem: Filesystem, top: LocalEntry, options:
   return made!
 }
 
-const directoryOperation = ({ path, stats }: LocalEntry): Operation => ({ type: 'mkdir', path, mode: stats.mode & MODE_BITS, modified: Math.round(stats.mtimeMs) })
+const directoryOperation = ({ path, stats }: LocalEntry): Operation => ({ type: 'mkdir', path, mode: stats.mode & MODE_BITS, modified: stats.mtimeMs })
 
 async function operationsFor (filesystem: Filesystem, entry: LocalEntry, options: PutOptions): Promise<Operation[]> {
   const { local, path, stats } = entry
   if (stats.isDirectory()) return [directoryOperation(entry)]
-  if (stats.isSymbolicLink()) return [{ type: 'link', path, target: await readlink(local), modified: Math.round(stats.mtimeMs) }]
+  if (stats.isSymbolicLink()) return [{ type: 'link', path, target: await readlink(local), modified: stats.mtimeMs }]
   return preparePut(filesystem, entry, options)
 }
 

@@ -36,8 +36,11 @@ const restore: StandaloneHandler = async (talk, _args, options) => {
   return failures.length === 0 ? DONE : PARTLY_DONE
 }
 
+const PHRASE_WORDS = 24
+
 async function readPhrase (talk: Talk): Promise<string> {
-  const phrase = await readSecretLine(talk, 'Recovery phrase (24 words): ')
+  // Some paste the words over several lines.
+  const phrase = await readSecretLine(talk, 'Recovery phrase (24 words): ', text => text.endsWith('\n') && text.trim().split(/\s+/).length >= PHRASE_WORDS)
   if (phrase.trim() === '') throw new UsageError('no recovery phrase was given', 'Give its 24 words on standard input')
   return phrase
 }
