@@ -67,6 +67,7 @@ class AutomergePage implements Page {
   close (): void { this.handle.free() }
 
   registers (entry: EntryId): Registers {
+    if (!this.ids.has(entry)) return packRegisters([], [])
     return packRegisters(this.values(`${entry}p`, decodePlace), this.values(`${entry}c`, decodeContent))
   }
 

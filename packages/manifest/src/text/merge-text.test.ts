@@ -61,7 +61,7 @@ test('MAN-5 binary, broken UTF-8 and too large a text are refused', () => {
 })
 
 test('MAN-5 long texts take no time; text of nothing but repetitions is refused rather than compared for minutes', () => {
-  const lines = Array.from({ length: 100_000 }, (_, i) => `line ${i}`)
+  const lines = Array.from({ length: 30_000 }, (_, i) => `line ${i}`)
   const left = lines.with(0, 'left')
   const right = [...lines.slice(1), 'right']
   const began = performance.now()

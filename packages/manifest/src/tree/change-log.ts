@@ -1,5 +1,5 @@
 import { EntryView } from './entry-view.js'
-import { topOf, type TreeNode } from './node.js'
+import type { TreeNode } from './node.js'
 import type { TreeChange } from './types.js'
 
 interface Former { readonly known: boolean, readonly leader: TreeNode | null, readonly shownIn: TreeNode | null, readonly name: string, readonly view: EntryView | null }
@@ -15,6 +15,8 @@ export class ChangeLog {
   private readonly former = new Map<TreeNode, Former>()
   /** Of directories, as they are after the update. */
   private readonly paths = new Map<TreeNode, string>()
+  private readonly visible = new Map<TreeNode, boolean>()
+  private readonly wereVisible = new Map<TreeNode, boolean>()
 
   constructor (private readonly root: TreeNode) {}
 
@@ -61,17 +63,28 @@ export class ChangeLog {
     }
   }
 
-  private isVisible (node: TreeNode): boolean { return node !== this.root && node.leader === node && topOf(node) === this.root }
+  private isVisible (node: TreeNode): boolean { return this.reaches(node, this.visible, at => at.leader === at ? at.shownIn : null) }
 
   private wasVisible (node: TreeNode): boolean {
+    return this.reaches(node, this.wereVisible, at => {
+      const former = this.former.get(at)
+      if (former !== undefined) return former.known && former.leader === at ? former.shownIn : null
+      return at.known && at.leader === at ? at.shownIn : null
+    })
+  }
+
+  /** Whether a way up ends at the root directory; each directory on it is asked once in an update, however deep. */
+  private reaches (node: TreeNode, known: Map<TreeNode, boolean>, up: (at: TreeNode) => TreeNode | null): boolean {
+    if (node === this.root) return false
+    const way: TreeNode[] = []
     let at: TreeNode | null = node
-    if (at === this.root) return false
-    while (at !== null && at !== this.root) {
-      const former: Former | undefined = this.former.get(at)
-      if (former === undefined ? !at.known || at.leader !== at : !former.known || former.leader !== at) return false
-      at = former === undefined ? at.shownIn : former.shownIn
+    while (at !== null && at !== this.root && !known.has(at)) {
+      way.push(at)
+      at = up(at)
     }
-    return at === this.root
+    const answer = at === this.root || (at !== null && known.get(at)!)
+    for (const step of way) if (step.isDirectory) known.set(step, answer)
+    return answer
   }
 
   /** Whether the directory it was shown in is gone too. */
@@ -81,10 +94,12 @@ export class ChangeLog {
   }
 
   private path (node: TreeNode): string {
-    const directory = node.shownIn!
-    let above = this.paths.get(directory)
-    if (above === undefined) this.paths.set(directory, above = directory === this.root ? '' : pathOf(directory))
-    return `${above}/${node.name}`
+    const way: TreeNode[] = []
+    let at = node.shownIn!
+    for (; at !== this.root && !this.paths.has(at); at = at.shownIn!) way.push(at)
+    let path = this.paths.get(at) ?? ''
+    for (const directory of way.reverse()) this.paths.set(directory, path = `${path}/${directory.name}`)
+    return `${path}/${node.name}`
   }
 
   private formerPath (node: TreeNode): string {

@@ -18,7 +18,7 @@ export function fits (placement: Placement, node: TreeNode, own: OwnPlace, forme
   // Moving a directory may end or begin a cycle, or bring what is in it above or below a deletion.
   if (placement.displaced.size > 0 && (former !== null || node.firstChild !== null)) return false
   if (own.parent === TRASH_ENTRY) return fitsInTrash(placement, node)
-  return !placement.meetsDeletion(parent) && (node.deleted || !placement.meetsDeletion(node.parent)) && !placement.isWithin(parent, node)
+  return !placement.meetsDeletion(parent) && (node.deleted || !placement.meetsDeletion(node.parent)) && (node.firstChild === null || !placement.isWithin(parent, node))
 }
 
 /** Checked as though the deletion had happened: its registers are set, its children are still below it. */
