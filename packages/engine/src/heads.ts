@@ -1,9 +1,9 @@
-import { examineHead, readHeadRecord, readRoot } from '@holdfast/roots'
+import { examineHead, readHeadRecord, readRoot, type Root } from '@holdfast/roots'
 import { checkVersion, CorruptBlockError, decode, encode, fieldReader, InvalidArgumentError, type CallOptions, type DeviceId, type HeadName } from '@holdfast/protocol'
 import type { CID } from 'multiformats/cid'
 import type { EngineEvent } from './engine-types.js'
 import type { Fetcher } from './fetcher.js'
-import { mergeRoot, type MergeResult } from './merge.js'
+import { collectRoot, mergeRoot, type MergeResult } from './merge.js'
 import type { VaultStore } from './vault-store.js'
 
 /** The newest root of one device that this device has merged, with the record that published it. */
@@ -24,40 +24,65 @@ export async function storedHead (store: VaultStore, device: DeviceId): Promise<
   return bytes === undefined ? null : decodeHead(bytes)
 }
 
+/** A head whose record and root were read and checked; not yet who may publish here. */
+export interface ReadHead { name: HeadName, record: Uint8Array, cid: CID, root: Root }
+
 /**
- * Takes in a head, wherever it came from: validates the record, looks for rollback and fork (ROOT-3), merges
- * the root, and remembers it. Throws UnauthorisedError for a record or root that is not by a device of this vault.
- * The caller holds the vault's Exclusive.
+ * Reads a head, wherever it came from, and fetches all that merging it will need, so that nobody waits for a network
+ * while the vault is held. Null when there is nothing new in it. Throws UnauthorisedError for a record or root that
+ * is not by a device of this vault, CorruptBlockError, BlockNotFoundError.
  */
-export async function mergeHead (store: VaultStore, fetcher: Fetcher, head: { name: HeadName, record: Uint8Array }, emit: (event: EngineEvent) => void, options?: CallOptions): Promise<MergeResult | null> {
-  const record = await readHeadRecord(head.name, head.record)
-  if (store.state.root?.equals(record.root) === true) return null
-  const root = await readRoot({ cid: record.root, bytes: await fetcher.get(record.root, options) })
-  if (root.vault !== store.components.vault) throw new InvalidArgumentError('a head of another vault came under this vault', 'It was refused and nothing was changed.', { head: head.name })
-  if (BigInt(root.counter) !== record.sequence) throw new CorruptBlockError('a head record and its root have different counters', { head: head.name })
+export async function collectHead (store: VaultStore, fetcher: Fetcher, { name, record }: { name: HeadName, record: Uint8Array }, options?: CallOptions): Promise<ReadHead | null> {
+  const { root: cid, sequence } = await readHeadRecord(name, record)
+  if (isKnown(store, cid)) return null
+  const root = await readRoot({ cid, bytes: await fetcher.get(cid, options) })
+  if (root.vault !== store.components.vault) throw new InvalidArgumentError('a head of another vault came under this vault', 'It was refused and nothing was changed.', { head: name })
+  if (BigInt(root.counter) !== sequence) throw new CorruptBlockError('a head record and its root have different counters', { head: name })
   const previous = await storedHead(store, root.device)
-  if (previous !== null && previous.root.equals(record.root)) return null
+  if (previous !== null) {
+    if (previous.root.equals(cid)) return null
+    await fetcher.get(previous.root, options)
+  }
+  const head = { name, record, cid, root }
+  await collectRoot(store, fetcher, head, options)
+  return head
+}
+
+const isKnown = ({ state }: VaultStore, root: CID): boolean => state.root?.equals(root) === true || state.ownRoot?.equals(root) === true
+
+/**
+ * Takes in a head: looks for rollback and fork (ROOT-3), merges the root, and remembers it. Throws what `collectHead`
+ * throws; then nothing has changed. The caller holds the vault's Exclusive.
+ */
+export async function mergeHead (store: VaultStore, fetcher: Fetcher, head: ReadHead, emit: (event: EngineEvent) => void, options?: CallOptions): Promise<MergeResult | null> {
+  const { cid, root } = head
+  if (isKnown(store, cid)) return null
+  const previous = await storedHead(store, root.device)
+  if (previous?.root.equals(cid) === true) return null
   const verdict = previous === null
     ? 'newer'
-    : examineHead({ cid: previous.root, root: await readRoot({ cid: previous.root, bytes: await fetcher.get(previous.root, options) }) }, { cid: record.root, root })
-  if (verdict === 'same' || verdict === 'older') return null
+    : examineHead({ cid: previous.root, root: await readRoot({ cid: previous.root, bytes: await fetcher.get(previous.root, options) }) }, { cid, root })
+  const isOwn = root.device === store.components.device.id
+  // An older root of this very device may be of a time that it lost; whether it is shows what it holds.
+  if (verdict === 'same' || (verdict === 'older' && !isOwn)) return null
   if (typeof verdict === 'object') await reportEvidence(store, verdict, emit)
-  if (root.device === store.components.device.id && root.counter > store.state.counter) await recoverOwn(store, root.counter)
-  const result = await mergeRoot(store, fetcher, { cid: record.root, root, name: head.name }, options)
+  if (isOwn && root.counter >= store.state.counter) await recoverOwn(store, root.counter)
+  const before = store.state.bodyCid
+  const result = await mergeRoot(store, fetcher, head, options)
+  if (isOwn && verdict === 'older' && store.state.bodyCid.equals(before)) return null
   if (previous === null || previous.counter < root.counter) {
-    const stored: StoredHead = { name: head.name, record: head.record, root: record.root, counter: root.counter }
+    const stored: StoredHead = { name: head.name, record: head.record, root: cid, counter: root.counter }
     await store.components.records.write([{ key: store.keys.head(root.device), value: encodeHead(stored) }])
   }
   return result
 }
 
 /**
- * This device's own head is ahead of what it remembers: its state was put back from an older copy. Counters and
- * Automerge actors of that lost time must not be used again.
+ * This device's own head is ahead of, or beside, what it remembers: its state was put back from an older copy. The
+ * counters of that lost time are taken, so what this device shows is published again under a later one.
  */
 async function recoverOwn (store: VaultStore, counter: number): Promise<void> {
-  await store.write({ state: { counter, incarnation: store.state.incarnation + 1 } })
-  store.pages.forget()
+  await store.write({ state: { counter, root: null } })
 }
 
 /** ROOT-3: both blocks are kept as evidence, and work goes on with what this device holds. */

@@ -1,7 +1,7 @@
 import { decodeBody, diffTrie, headNameOf, type Root } from '@holdfast/roots'
 import type { Registers, TreeChange } from '@holdfast/manifest'
 import { authoriseRoot, openLogBlock, type Accepted, type Membership, type OpenedChange, type OpenedFragment } from '@holdfast/membership'
-import { blockId, CorruptBlockError, decode, dominates, fieldReader, mergeVectors, parseCid, toHex, UnauthorisedError, type Block, type BlockId, type CallOptions, type DeviceId, type EntryId, type HeadName, type PageId, type RecordChange } from '@holdfast/protocol'
+import { blockId, CorruptBlockError, decode, dominates, fieldReader, MAX_CLOCK_SKEW_MS, mergeVectors, parseCid, toHex, UnauthorisedError, type Block, type BlockId, type CallOptions, type DeviceId, type EntryId, type HeadName, type PageId, type RecordChange } from '@holdfast/protocol'
 import type { CID } from 'multiformats/cid'
 import { coverageOf, neededBlocks, storedCoverage } from './compaction.js'
 import type { Fetcher } from './fetcher.js'
@@ -18,45 +18,67 @@ export interface MergeResult {
 
 const NOTHING: MergeResult = { changes: [], touched: [], wanted: [] }
 
+interface Head { cid: CID, root: Root, name: HeadName }
+
+/** What a root has and this device has not; null when there is nothing. */
+interface News { members: readonly Block[], membership: Membership, log: readonly CID[], files: readonly CID[] }
+
+/**
+ * Finds what is new in a root by a device that may publish here. Refuses any other with UnauthorisedError. Every
+ * root of this device itself is compared, even where the vector says that it is known: after a roll-back of the
+ * disk two histories have the same counters.
+ */
+async function findNews (store: VaultStore, fetcher: Fetcher, head: Head, options?: CallOptions): Promise<News | null> {
+  const { root } = head
+  const own = store.state
+  const isOwn = root.device === store.components.device.id
+  const sameBody = root.body.equals(own.bodyCid)
+  if (!sameBody && !isOwn && dominates(own.vector, root.vector)) return null
+  const readMany = (cids: readonly CID[]): Promise<Map<BlockId, Uint8Array>> => fetcher.getMany(cids, options)
+  const theirs = sameBody ? own.body : decodeBody(await fetcher.get(root.body, options))
+  const members = await blocksOf(await missing(own.body.members, theirs.members, readMany), readMany)
+  const membership = members.length === 0 ? store.membership : await store.membershipWith(members)
+  requireMember(store, membership, head)
+  return { members, membership, log: await missing(own.body.log, theirs.log, readMany), files: await missing(own.body.files, theirs.files, readMany) }
+}
+
+/** Fetches what merging this root will read. Throws as `mergeRoot`; nothing has changed in any case. */
+export async function collectRoot (store: VaultStore, fetcher: Fetcher, head: Head, options?: CallOptions): Promise<void> {
+  const news = await findNews(store, fetcher, head, options)
+  if (news !== null) await fetcher.getMany(news.log, options)
+}
+
 /**
  * Merges another device's root into the vault: fetches what differs, verifies every piece, applies it, and
  * writes the result in one batch. Refuses the root as a whole (UnauthorisedError, CorruptBlockError, …) when
  * any piece does not verify; then nothing has changed. The caller holds the vault's Exclusive.
  */
-export async function mergeRoot (store: VaultStore, fetcher: Fetcher, head: { cid: CID, root: Root, name: HeadName }, options?: CallOptions): Promise<MergeResult> {
+export async function mergeRoot (store: VaultStore, fetcher: Fetcher, head: Head, options?: CallOptions): Promise<MergeResult> {
   const { root } = head
   const own = store.state
-  const sameBody = root.body.equals(own.bodyCid)
-  if (!sameBody && dominates(own.vector, root.vector)) return NOTHING
-  const readMany = (cids: readonly CID[]): Promise<Map<BlockId, Uint8Array>> => fetcher.getMany(cids, options)
-  const theirs = sameBody ? own.body : decodeBody(await fetcher.get(root.body, options))
-
-  const members = await diff(own.body.members, theirs.members, readMany)
-  const memberBlocks = await blocksOf(members.added, readMany)
-  const membership = memberBlocks.length === 0 ? store.membership : await store.membershipWith(memberBlocks)
-  requireMember(store, membership, head)
+  const news = await findNews(store, fetcher, head, options)
+  if (news === null) return NOTHING
+  const isSame = root.body.equals(own.bodyCid)
   const vector = mergeVectors(own.vector, root.vector)
-  if (sameBody) {
-    if (own.root === null || !dominates(own.vector, root.vector)) await store.write({ state: { vector, root: own.root ?? head.cid } })
+  if (isSame || news.members.length + news.log.length + news.files.length === 0) {
+    const sameRoot = isSame && own.root === null ? { root: head.cid } : {}
+    if ('root' in sameRoot || !dominates(own.vector, root.vector)) await store.write({ state: { vector, ...sameRoot } })
     return NOTHING
   }
-
-  const log = await diff(own.body.log, theirs.log, readMany)
-  const files = await diff(own.body.files, theirs.files, readMany)
-  const opened = await openAll(store, membership, root.device, await blocksOf(log.added, readMany))
+  const opened = await openAll(store, news.membership, root.device, await blocksOf(news.log, cids => fetcher.getMany(cids, options)))
   try {
     const registers = await applyToPages(store, opened)
     const changes = await store.write({
-      blocks: memberBlocks,
+      blocks: [...news.members],
       ...await logChanges(store, opened),
-      filesAdded: files.added,
-      membersAdded: members.added,
+      filesAdded: [...news.files],
+      membersAdded: news.members.map(block => block.cid),
       registers,
-      records: files.added.map((cid): RecordChange => ({ key: store.keys.wantedFile(blockId(cid)), value: WANTED })),
-      state: { vector, when: Math.max(own.when, latest(registers)) },
+      records: news.files.map((cid): RecordChange => ({ key: store.keys.wantedFile(blockId(cid)), value: WANTED })),
+      state: { vector, when: Math.max(own.when, latest(registers, store.components.clock.now())) },
       adopt: { root: head.cid, body: root.body }
     })
-    return { changes, touched: registers.map(([entry]) => entry), wanted: files.added }
+    return { changes, touched: registers.map(([entry]) => entry), wanted: [...news.files] }
   } catch (error) {
     store.pages.discard()
     throw error
@@ -66,11 +88,10 @@ export async function mergeRoot (store: VaultStore, fetcher: Fetcher, head: { ci
 const WANTED = Uint8Array.of(1)
 
 type OpenedLogBlock = (OpenedChange | OpenedFragment) & { cid: CID }
-interface Difference { added: CID[], removed: CID[] }
 type ReadMany = (cids: readonly CID[]) => Promise<Map<BlockId, Uint8Array>>
 
-async function diff (from: CID, to: CID, readMany: ReadMany): Promise<Difference> {
-  return from.equals(to) ? { added: [], removed: [] } : diffTrie(from, to, { readMany })
+async function missing (from: CID, to: CID, readMany: ReadMany): Promise<CID[]> {
+  return from.equals(to) ? [] : (await diffTrie(from, to, { readMany })).added
 }
 
 async function blocksOf (cids: readonly CID[], readMany: ReadMany): Promise<Block[]> {
@@ -79,7 +100,7 @@ async function blocksOf (cids: readonly CID[], readMany: ReadMany): Promise<Bloc
 }
 
 /** The root is by a device that may publish here, and came under the name that this device announced in the membership. */
-function requireMember (store: VaultStore, membership: Membership, head: { cid: CID, root: Root, name: HeadName }): void {
+function requireMember (store: VaultStore, membership: Membership, head: Head): void {
   const { vault, device } = head.root
   authoriseRoot({ vault, device, cid: head.cid }, { vault: store.components.vault, membership })
   const headKey = membership.devices.get(device)?.headKey
@@ -151,12 +172,12 @@ async function applyToPages (store: VaultStore, opened: readonly OpenedLogBlock[
   return registers
 }
 
-/** The hybrid logical clock moves past everything seen. */
-function latest (registers: readonly [EntryId, Registers][]): number {
+/** The hybrid logical clock moves past everything seen, but not past what a clock that is badly wrong says: it could not go on from there. */
+function latest (registers: readonly [EntryId, Registers][], now: number): number {
   let when = 0
   for (const [, { places, contents }] of registers) {
     for (const { stamp } of places) when = Math.max(when, stamp.when)
     for (const { stamp } of contents) when = Math.max(when, stamp.when)
   }
-  return when
+  return Math.min(when, now + MAX_CLOCK_SKEW_MS)
 }

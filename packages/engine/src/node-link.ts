@@ -36,7 +36,10 @@ export interface NodeLink {
   round (options?: CallOptions): Promise<void>
   remember (change: Partial<RememberedNode>): Promise<void>
   status (): NodeStatus
+  /** Ends its timers. */
   stop (): void
+  /** Stops, and remembers nothing of the node any more, even when a round is still on its way. */
+  forget (): Promise<void>
 }
 
 const FIRST_RETRY_MS = 500
@@ -60,6 +63,7 @@ export function createNodeLink ({ client, records, clock, remembered, work, onSt
   let cancelRetry: (() => void) | null = null
   let retryMs = FIRST_RETRY_MS
   let stopped = false
+  let forgotten = false
 
   async function once (options?: CallOptions): Promise<void> {
     cancelRetry?.()
@@ -103,7 +107,7 @@ export function createNodeLink ({ client, records, clock, remembered, work, onSt
     },
     async remember (change) {
       link.remembered = { ...link.remembered, ...change }
-      await records.write([{ key: keyOf(link.url), value: encodeNode(link.remembered) }])
+      if (!forgotten) await records.write([{ key: keyOf(link.url), value: encodeNode(link.remembered) }])
     },
     status: () => ({
       url: link.url,
@@ -115,6 +119,11 @@ export function createNodeLink ({ client, records, clock, remembered, work, onSt
     stop () {
       stopped = true
       cancelRetry?.()
+    },
+    async forget () {
+      link.stop()
+      forgotten = true
+      await records.write([{ key: keyOf(link.url), value: undefined }])
     }
   }
   return link
@@ -125,8 +134,6 @@ export async function rememberedNodes (records: RecordStore): Promise<Remembered
   for await (const [, value] of records.range({ prefix: PREFIX })) nodes.push(decodeNode(value))
   return nodes
 }
-
-export const forgetNode = async (records: RecordStore, url: string): Promise<void> => records.write([{ key: keyOf(url), value: undefined }])
 
 export const newNode = (url: string, description: NodeDescription): RememberedNode =>
   ({ url, peerId: description.peerId, addresses: description.addresses, receipt: null, commit: 0 })

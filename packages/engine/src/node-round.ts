@@ -29,7 +29,10 @@ export async function nodeRound (components: NodeRoundComponents, link: NodeLink
 /** Merges every head that the node has. Resolves to one that was merged from it: this node has, or is getting, all below. */
 async function pull ({ store, takeHead, onError }: NodeRoundComponents, link: NodeLink, options?: CallOptions): Promise<CID | null> {
   let merged: CID | null = null
-  for (const head of await link.client.heads(store.components.vault, options)) {
+  const heads = await link.client.heads(store.components.vault, options)
+  // It answers: the blocks of these heads may be asked of it, although the last round failed.
+  link.reachable = true
+  for (const head of heads) {
     if (head.record === null) continue
     try {
       await takeHead({ name: head.head, record: head.record }, options)

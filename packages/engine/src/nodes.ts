@@ -2,7 +2,7 @@ import { InvalidArgumentError, type CallOptions, type Clock, type DeviceCertific
 import type { Background } from './background.js'
 import type { EngineEvent } from './engine-types.js'
 import type { Envelopes } from './envelopes.js'
-import { createNodeLink, forgetNode, newNode, rememberedNodes, type NodeLink, type RememberedNode } from './node-link.js'
+import { createNodeLink, newNode, rememberedNodes, type NodeLink, type RememberedNode } from './node-link.js'
 import { nodeRound } from './node-round.js'
 import { headKeyOf } from './publish.js'
 import type { Receiver } from './receiver.js'
@@ -45,6 +45,7 @@ export function createNodes (components: NodesComponents): Nodes {
   const isSafe = (): boolean => store.state.root !== null && [...links.values()].every(link => link.remembered.receipt?.root.equals(store.state.root) === true)
 
   async function onReceipt (): Promise<void> {
+    if (links.size === 0) return
     const covered = Math.min(...[...links.values()].map(link => link.remembered.commit))
     await records.write(store.fresh.covered(covered))
     if (isSafe()) emit({ type: 'synced', root: store.state.root?.toString() ?? '', entries: store.index.size, bytes: store.index.bytes })
@@ -91,10 +92,9 @@ export function createNodes (components: NodesComponents): Nodes {
     },
     async remove (url) {
       const link = get(url)
-      link.stop()
       links.delete(url)
       network?.forget(link.remembered.addresses)
-      await forgetNode(records, url)
+      await link.forget()
       await link.client.close()
     },
     round () { for (const link of links.values()) background.run('a round with a node', () => link.round({ signal: background.signal })) }

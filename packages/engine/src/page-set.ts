@@ -28,8 +28,6 @@ export interface PageSet {
   written (): void
   /** The batch was not written: forgets what was noted, and the loaded documents that hold it. */
   discard (): void
-  /** Forgets loaded documents: the next ones write under another actor. */
-  forget (): void
   /** What a page's document says of an entry now. */
   registers (page: Page, entries: Iterable<EntryId>): [EntryId, Registers][]
   readonly pages: ReadonlySet<PageId>
@@ -170,7 +168,6 @@ export function createPageSet ({ vault, records, random, actorOf, openPage }: Pa
       pendingRecords = []
       noted.clear()
     },
-    forget () { loaded.clear() },
     registers: (page, entries) => [...entries].map(entry => [entry, page.registers(entry)] as [EntryId, Registers])
   }
   return set

@@ -20,8 +20,6 @@ export interface VaultState {
   ownRoot: CID | null
   /** Hybrid logical clock: the greatest `when` ever given or seen. */
   when: number
-  /** Distinguishes this run of the device's Automerge actors from those before a roll-back. */
-  incarnation: number
   /** The page that takes this device's new entries. */
   openPage: PageId | null
   /** Number of the newest commit, for the lists of blocks that no node has yet. */
@@ -33,7 +31,7 @@ const VERSION = 1
 export function encodeState (s: VaultState): Uint8Array {
   return encode({
     v: VERSION, log: s.body.log, files: s.body.files, members: s.body.members, body: s.bodyCid,
-    vector: s.vector, counter: s.counter, root: s.root, ownRoot: s.ownRoot, when: s.when, incarnation: s.incarnation,
+    vector: s.vector, counter: s.counter, root: s.root, ownRoot: s.ownRoot, when: s.when,
     openPage: s.openPage === null ? null : fromHex(s.openPage), commit: s.commit
   })
 }
@@ -52,7 +50,6 @@ export function decodeState (bytes: Uint8Array): VaultState {
     root: value['root'] === null ? null : f.cid('root'),
     ownRoot: value['ownRoot'] === null ? null : f.cid('ownRoot'),
     when: f.integer('when'),
-    incarnation: f.integer('incarnation'),
     openPage: value['openPage'] === null ? null : toHex(f.bytes('openPage', 16)) as PageId,
     commit: f.integer('commit')
   }

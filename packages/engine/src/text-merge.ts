@@ -6,6 +6,8 @@ import { prepareFile } from './prepare.js'
 import { transact, type TransactionResult } from './transaction.js'
 import type { VaultStore } from './vault-store.js'
 
+/** The latest time that a stamp can say. A clock that is wrong may have said it. */
+const LAST_TIME = 2 ** 48 - 1
 /** How far back a common ancestor is looked for. */
 const MAX_ANCESTORS = 2_000
 
@@ -43,7 +45,7 @@ export async function resolveText (components: Versions, entry: EntryId, run: <T
 
 function mergedContent (facts: { modified: number, mode: number, at: number }, sealed: { ref: FileRef, size: number, digest: Uint8Array }): EntryContent {
   // No device's name and no device's clock: the register has the same bytes wherever it is written.
-  return { kind: 'file', stamp: { when: facts.at + 1, by: null, seq: 0 }, modified: facts.modified, mode: facts.mode, size: sealed.size, digest: sealed.digest, node: sealed.ref.node, key: sealed.ref.key, alternates: [] }
+  return { kind: 'file', stamp: { when: Math.min(facts.at + 1, LAST_TIME), by: null, seq: 0 }, modified: facts.modified, mode: facts.mode, size: sealed.size, digest: sealed.digest, node: sealed.ref.node, key: sealed.ref.key, alternates: [] }
 }
 
 /** Oldest first; ties by block, so that the order is the same everywhere. */

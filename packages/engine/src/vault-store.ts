@@ -2,7 +2,7 @@ import { emptyTrie, encodeBody, updateTrie, walkTrie, type Body, type BlockReade
 import { createTreeIndex, type Registers, type TreeChange, type TreeIndex } from '@holdfast/manifest'
 import { readMembership, type Membership, type VaultSecret } from '@holdfast/membership'
 import { deriveKey, deriveVaultKeys, type Primitives, type VaultKeys } from '@holdfast/crypto'
-import { counterOf, type AccountId, type Block, type BlockStore, type CallOptions, type Clock, type DeviceId, type EntryId, type Random, type RecordChange, type RecordStore, type Signer, type VaultId } from '@holdfast/protocol'
+import { counterOf, toHex, type AccountId, type Block, type BlockStore, type CallOptions, type Clock, type DeviceId, type EntryId, type Random, type RecordChange, type RecordStore, type Signer, type VaultId } from '@holdfast/protocol'
 import type { CID } from 'multiformats/cid'
 import { loadFreshBlocks, type FreshBlocks } from './fresh-blocks.js'
 import { loadLogInventory, type LogEntry, type LogInventory } from './log-inventory.js'
@@ -78,7 +78,7 @@ export async function openVaultStore (components: VaultComponents, begin: () => 
   const bodyBlock = await encodeBody(body)
   await components.blocks.put([empty, bodyBlock])
   const store = await loadVaultStore(components, {
-    body, bodyCid: bodyBlock.cid, vector: {}, counter: 0, root: null, ownRoot: null, when: 0, incarnation: 0, openPage: null, commit: 0
+    body, bodyCid: bodyBlock.cid, vector: {}, counter: 0, root: null, ownRoot: null, when: 0, openPage: null, commit: 0
   })
   const blocks = await begin()
   await store.write({ blocks, membersAdded: blocks.map(block => block.cid) })
@@ -95,8 +95,10 @@ async function loadVaultStore (components: VaultComponents, initial: VaultState)
   let state = initial
   const readBlock: BlockReader = (cid: CID, options?: CallOptions) => blocks.get(cid, options)
 
-  // Automerge forbids two writers with one actor id: one for each device, page and incarnation of the device.
-  const pages = createPageSet({ vault, records, random, device: device.id, actorOf: page => deriveKey(device.seed, `actor/${page}/${state.incarnation}`, 16), openPage: state.openPage })
+  // Automerge forbids two writers with one actor id. A device whose disk is put back from an older copy would be one,
+  // and cannot know that it is: so every start of an engine writes as an actor of its own.
+  const session = toHex(random.bytes(16))
+  const pages = createPageSet({ vault, records, random, device: device.id, actorOf: page => deriveKey(device.seed, `actor/${page}/${session}`, 16), openPage: state.openPage })
   const fresh = await loadFreshBlocks(records, keys)
   const log = await loadLogInventory(records, keys)
   const registers = await pages.load()
