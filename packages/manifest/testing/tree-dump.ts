@@ -1,4 +1,4 @@
-import { TRASH_ENTRY, toHex, type EntryId } from '@holdfast/protocol'
+import { ROOT_ENTRY, toHex, type EntryId } from '@holdfast/protocol'
 import { encodeContent } from '../src/codec.js'
 import type { TreeChange, TreeEntry, TreeIndex } from '../src/tree/types.js'
 import type { ReferenceEntry, ReferenceTree } from './reference-tree.js'
@@ -49,4 +49,19 @@ export function replay (paths: Map<string, EntryId>, changes: readonly TreeChang
   }
 }
 
-export const isTrashTop = (entry: TreeEntry): boolean => entry.parent === TRASH_ENTRY
+/** What a consumer that keeps entries by id makes of changes: what is in a directory that goes, goes with it. */
+export function replayEntries (known: Map<EntryId, ShownEntry>, changes: readonly TreeChange[]): void {
+  for (const { id, before } of changes) {
+    if (before === undefined) continue
+    if (JSON.stringify(known.get(id)) !== JSON.stringify(shownEntry(before.entry))) throw new Error(`${before.path} was not shown like that before the change`)
+  }
+  for (const { id, after } of changes) if (after === undefined) known.delete(id)
+  for (const { id, after } of changes) if (after !== undefined) known.set(id, shownEntry(after.entry))
+  for (let size = -1; size !== known.size;) {
+    size = known.size
+    for (const [id, { parent }] of known) if (parent !== ROOT_ENTRY && !known.has(parent)) known.delete(id)
+  }
+}
+
+export interface ShownEntry extends ReferenceEntry { readonly parent: EntryId }
+export const shownEntry = (entry: TreeEntry): ShownEntry => ({ ...dumpEntry(entry), parent: entry.parent })

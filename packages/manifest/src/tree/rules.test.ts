@@ -42,6 +42,14 @@ test('MAN-3 a cycle that going back does not break ends at the root directory', 
   expect(paths(index)).toEqual(['/a file in itself', '/b', '/b/a', '/in itself'])
 })
 
+test('MAN-3 of moves with equal stamps in a cycle the one with the greater id goes back', () => {
+  const stamp: Stamp = { when: 5, by: null, seq: 0 }
+  const cycle: [EntryId, Registers][] = [
+    [A, entry(place(stamp, B, 'a', { parent: ROOT_ENTRY, name: 'a before' }), directory(at(1)))],
+    [B, entry(place(stamp, A, 'b', { parent: ROOT_ENTRY, name: 'b before' }), directory(at(1)))]]
+  for (const order of [cycle, cycle.toReversed()]) expect(paths(indexOf(...order))).toEqual(['/b before', '/b before/a'])
+})
+
 test('MAN-3 an entry waits for its directory, and appears with all below when that arrives', () => {
   const index = indexOf([B, entry(place(at(2), A, 'b'), directory(at(2)))], [C, entry(place(at(3), B, 'c'), file(at(3), 7))])
   expect([paths(index), index.size, index.get(C), index.path(C)]).toEqual([[], 0, undefined, undefined])
@@ -54,6 +62,13 @@ test('MAN-3 an entry waits until both its registers have arrived', () => {
   const index = indexOf([A, entry(place(at(1), ROOT_ENTRY, 'a'), [])], [B, entry([], directory(at(1)))])
   expect(paths(index)).toEqual([])
   expect(summary(index.update([[A, entry(place(at(1), ROOT_ENTRY, 'a'), file(at(1), 1))]]))).toEqual([' > /a'])
+})
+
+test('MAN-3 an entry that loses a register takes what is in it out of sight, until it is back', () => {
+  const index = indexOf([A, entry(place(at(1), ROOT_ENTRY, 'a'), directory(at(1)))], [B, entry(place(at(2), A, 'b'), file(at(2), 2))])
+  expect(summary(index.update([[A, entry([], directory(at(1)))]]))).toEqual(['/a > '])
+  expect([paths(index), index.size, index.get(B), index.trash()]).toEqual([[], 0, undefined, []])
+  expect(summary(index.update([[A, entry(place(at(3), ROOT_ENTRY, 'a'), directory(at(1)))]]))).toEqual([' > /a', ' > /a/b'])
 })
 
 test('MAN-3 directories of one name are shown as one, and so are those in them; the earlier stands for both', () => {
@@ -103,6 +118,14 @@ test('MAN-3 a suffix never makes a name too long for a disk, and cuts no charact
   expect(() => names.map(name => encodePlace(place(at(1), ROOT_ENTRY, name)))).not.toThrow()
 })
 
+test('MAN-3 names that only differ where a suffix cuts them get different suffixes, in the order of the names', () => {
+  const [first, second] = ['a', 'b'].map(last => `${'x'.repeat(250)}${last}.txt`) as [string, string]
+  const wishes = [second, second, first, first]
+  const index = indexOf(...wishes.map((wish, i): [EntryId, Registers] => [idOf(i + 1), entry(place(at(i + 1), ROOT_ENTRY, wish), file(at(1), i))]))
+  const cut = (number: number): string => `${'x'.repeat(247)} (${number}).txt`
+  expect([A, B, C, D].map(id => index.get(id)!.name)).toEqual([second, cut(3), first, cut(2)])
+})
+
 test('MAN-3 files of one name and one content are one, with the versions of both', () => {
   const index = indexOf(
     [A, entry(place(at(1), ROOT_ENTRY, 'f'), [file(at(5), 1), file(at(4, 2), 2)])],
@@ -110,6 +133,8 @@ test('MAN-3 files of one name and one content are one, with the versions of both
   expect(paths(index)).toEqual(['/f'])
   expect(index.lookup('/f')).toMatchObject({ id: A, united: [B] })
   expect(index.lookup('/f')!.versions.map(one => one.size)).toEqual([1, 2, 3])
+  const [change] = index.update([[B, entry(place(at(2), ROOT_ENTRY, 'f'), file(at(6), 1, [version(at(1), 4)]))]])
+  expect([change!.id, change!.before!.entry.versions.map(one => one.size), change!.after!.entry.versions.map(one => one.size)]).toEqual([A, [1, 2, 3], [1, 2, 4]])
   expect(summary(index.update([[B, entry(place(at(2), ROOT_ENTRY, 'f'), file(at(7), 9))]]))).toEqual([' > /f (2)', '/f > /f'])
 })
 
@@ -174,6 +199,28 @@ test('MAN-4 deleted inside deleted: work survives only what had not seen it', ()
   const seen = indexOf(outer(5), inner, edit)
   expect(paths(seen)).toEqual([])
   expect(inTrash(seen)).toEqual(['a: b,c'])
+})
+
+test('MAN-4 a deleted directory that was moved unseen by the deletion around it guards what is in it only with its own', () => {
+  const index = indexOf(
+    [A, entry(deleted(at(9), { parent: ROOT_ENTRY, name: 'a' }, { 1: 9, 3: 9 }), directory(at(1)))],
+    [B, entry([deleted(at(8), { parent: A, name: 'b' }, { 1: 8, 2: 5 }), place(at(5, 2), A, 'b')], directory(at(1)))],
+    [C, entry(place(at(2), B, 'c'), file(at(4, 3), 3))])
+  expect(paths(index)).toEqual(['/a', '/a/b', '/a/b/c'])
+})
+
+test('MAN-4 a file that someone made of a directory unseen counts as work, and no longer when it is gone', () => {
+  const home = { parent: ROOT_ENTRY, name: 'a' }
+  const index = indexOf(
+    [A, entry(deleted(at(9), home, { 1: 9 }), directory(at(1)))], [B, entry(place(at(2), A, 'b'), directory(at(2)))],
+    [C, entry(place(at(3), A, 'old'), file(at(3), 3))])
+  index.update([[B, entry(place(at(2), A, 'b'), [directory(at(2)), file(at(5, 2), 5)])]])
+  expect(paths(index)).toEqual(['/a', '/a/b'])
+  index.update([[A, entry(deleted(at(9), home, { 1: 9 }), [directory(at(1)), file(at(6, 3), 6)])]])
+  expect(paths(index)).toEqual(['/a', '/a/b', '/a/old'])
+  index.update([[A, entry(deleted(at(9), home, { 1: 9 }), directory(at(7)))]])
+  expect(paths(index)).toEqual(['/a', '/a/b'])
+  expect(inTrash(index)).toEqual(['old: '])
 })
 
 test('MAN-5 concurrent contents are versions, the winner first, each digest once; conflicts lists them', () => {

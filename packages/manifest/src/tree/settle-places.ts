@@ -32,7 +32,7 @@ function breakCycles (placement: Placement, fresh: Iterable<TreeNode>): void {
       const loser = latestMove(placement, cycle)
       const place = placement.placeOf(loser)
       const { before } = place
-      const back = !bumped.has(loser) && before !== null && before.parent !== TRASH_ENTRY && before.parent !== loser.id
+      const back = !bumped.has(loser) && before !== null && before.parent !== TRASH_ENTRY
       placement.putAt(loser, back ? before : { parent: placement.nodes.root.id, name: place.name }, place.stamp.when, 'bumped')
       bumped.add(loser)
       return loser

@@ -118,7 +118,6 @@ export class Shelving {
       while (folder.byWish.has(name) || folder.suffixed.has(name)) name = suffixedName(wish, number++)
       folder.suffixed.set(name, node)
       this.show(node, name, node.united)
-      for (const follower of node.united ?? []) follower.name = name
     }
   }
 
@@ -132,7 +131,6 @@ export class Shelving {
 
   private follow (node: TreeNode, leader: TreeNode): void {
     this.log.remember(node)
-    node.name = leader.name
     node.united = null
     this.setLeader(node, leader)
   }

@@ -1,7 +1,7 @@
 import type { EntryId } from '@holdfast/protocol'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { dumpTree, replay, sorted } from '../../testing/tree-dump.js'
+import { dumpTree, replay, replayEntries, shownEntry, sorted, type ShownEntry } from '../../testing/tree-dump.js'
 import { referenceTree } from '../../testing/reference-tree.js'
 import { ModelDevice, operation, registersOf, runs, type Operation, type Write } from '../../testing/vault-model.js'
 import type { Registers } from '../registers.js'
@@ -40,13 +40,14 @@ const program = fc.integer({ min: 1, max: 5 }).chain(devices => fc.tuple(fc.cons
 /** Cuts and orders writes: how they arrive at one index. */
 const arrival = fc.record({ order: fc.array(fc.nat(), { maxLength: 60, size: 'max' }), cuts: fc.array(fc.nat(5), { minLength: 1, maxLength: 20 }) })
 
-test('MAN-3 in any order and grouping of arrival the tree is the reference tree, and its changes replay to its paths', () => {
+test('MAN-3 in any order and grouping of arrival the tree is the reference tree, and its changes replay to its paths and entries', () => {
   fc.assert(fc.property(program, arrival, ([count, operations], { order, cuts }) => {
     const { writes } = play(operations, count)
     const waiting = [...writes]
     const arrived: Write[] = []
     const index = createTreeIndex()
     const paths = new Map<string, EntryId>()
+    const entries = new Map<EntryId, ShownEntry>()
     for (let step = 0; waiting.length > 0; step++) {
       const group: Write[] = []
       for (let left = 1 + cuts[step % cuts.length]!; left > 0 && waiting.length > 0; left--) {
@@ -54,8 +55,11 @@ test('MAN-3 in any order and grouping of arrival the tree is the reference tree,
       }
       arrived.push(...group)
       const registers = registersOf(arrived)
-      replay(paths, index.update(group.map(({ entry }) => [entry, registers.get(entry)!])))
+      const changes = index.update(group.map(({ entry }) => [entry, registers.get(entry)!]))
+      replay(paths, changes)
+      replayEntries(entries, changes)
       expect(sorted(paths)).toEqual(sorted(new Map([...index.walk()].map(entry => [index.path(entry.id)!, entry.id]))))
+      expect(sorted(entries)).toEqual(sorted(new Map([...index.walk()].map(entry => [entry.id, shownEntry(entry)]))))
       expectReference(index, registers)
     }
   }), runs(300))

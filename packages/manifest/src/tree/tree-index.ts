@@ -33,7 +33,7 @@ class MemoryTreeIndex implements TreeIndex {
     this.place(updated, log)
     const shelving = new Shelving(this.nodes.trash, log)
     for (const node of this.placement.moved) shelving.file(node)
-    for (const node of [...updated.keys(), ...this.placement.moved]) shelving.touch(node)
+    for (const node of updated.keys()) shelving.touch(node)
     shelving.settle()
     const { changes: seen, subtreesGone } = log.changes()
     this.account(seen, subtreesGone)
