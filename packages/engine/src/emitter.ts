@@ -12,7 +12,7 @@ export function createEmitter<Event> (onListenerError: (error: unknown) => void)
       return () => { listeners.delete(listener) }
     },
     emit (event) {
-      for (const listener of [...listeners]) {
+      for (const listener of listeners) {
         try { listener(event) } catch (error) { onListenerError(error) }
       }
     }

@@ -35,6 +35,9 @@ export type EngineEvent =
   | { type: 'evidence', kind: 'rollback' | 'fork', device: DeviceId, roots: [string, string] }
   | { type: 'error', error: HoldfastError }
 
+/** `contents` false: only the tree; what files contain is fetched when it is read. */
+export interface SyncOptions extends CallOptions { contents?: boolean }
+
 export interface SyncReport { settled: boolean, nodes: number, reachableNodes: number, failures: HoldfastError[] }
 
 export interface NodeStatus { url: string, peerId: string, reachable: boolean, receipt: { root: string, at: number } | null, error?: string }
@@ -89,7 +92,7 @@ export interface Engine {
   /** KEY-3: keeps the envelope and publishes it, under its own name, to every node. */
   addEnvelope (name: HeadName, seed: Uint8Array, block: Block): Promise<void>
   /** One round with every node: heads, merge, publish, push, receipts, contents. */
-  sync (options?: CallOptions): Promise<SyncReport>
+  sync (options?: SyncOptions): Promise<SyncReport>
   status (): EngineStatus
   devices (): DeviceStatus[]
   revoke (device: DeviceId): Promise<void>

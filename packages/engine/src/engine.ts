@@ -2,13 +2,14 @@ import { createContent, type Content } from '@holdfast/content'
 import { deriveKey } from '@holdfast/crypto'
 import type { TreeChange } from '@holdfast/manifest'
 import { createMembershipLog, deriveTopic, type MembershipLog } from '@holdfast/membership'
-import { InvalidArgumentError, peerIdOfDevice, revokeDevice, type CallOptions, type DeviceId, type HoldfastError } from '@holdfast/protocol'
+import { InvalidArgumentError, peerIdOfDevice, revokeDevice, type DeviceId, type HoldfastError } from '@holdfast/protocol'
 import { createBackground, type Background } from './background.js'
 import { createEmitter, type Emitter } from './emitter.js'
 import { loadEnvelopes, type Envelopes } from './envelopes.js'
-import type { Engine, EngineComponents, EngineEvent, EngineOptions, EngineStatus, SyncReport } from './engine-types.js'
+import type { Engine, EngineComponents, EngineEvent, EngineOptions, EngineStatus, SyncOptions, SyncReport } from './engine-types.js'
 import { createExclusive, type Exclusive } from './exclusive.js'
 import { createFetcher, type Fetcher } from './fetcher.js'
+import { createNodeErrands, type NodeErrands } from './node-errands.js'
 import { createNodes, type Nodes } from './nodes.js'
 import { headKeyOf } from './publish.js'
 import { createPublisher, type Publisher } from './publisher.js'
@@ -20,6 +21,8 @@ import { verifyVault } from './verify.js'
 import { loadWantedFiles, type WantedFiles } from './wanted-files.js'
 
 const POLL_INTERVAL_MS = 30_000
+/** After a connection went, the nodes are asked again. Milliseconds. */
+const RECONNECT_MS = 1_000
 /** Rounds in one `sync` before it says that it did not settle. */
 const MAX_SYNC_ROUNDS = 8
 
@@ -36,6 +39,7 @@ interface Parts {
   emitter: Emitter<EngineEvent>
   wanted: WantedFiles
   envelopes: Envelopes
+  errands: NodeErrands
   nodes: Nodes
   publisher: Publisher
   receiver: Receiver
@@ -62,13 +66,18 @@ export async function createEngine (components: EngineComponents, options: Engin
     nodeUsage: async (url, callOptions) => nodes.get(url).client.usage(callOptions),
     async addEnvelope (name, seed, block) {
       await parts.envelopes.add({ name, seed, block }, components.clock.now())
-      await Promise.all(nodes.clients().map(async client => parts.envelopes.publish(client)))
+      await Promise.all([...nodes.links.values()].map(async link => link.round()))
     },
     sync: async callOptions => sync(parts, callOptions),
     status: () => status(parts),
     devices: () => [...store.membership.devices].map(([id, { revokedAt }]) => ({ id, peerId: peerIdOfDevice(id), current: id === components.device.id, revokedAt })),
     revoke: async device => revoke(parts, device),
-    verify: async verifyOptions => verifyVault({ store, nodes: nodes.clients, fetcher }, verifyOptions),
+    async verify (verifyOptions) {
+      const report = await verifyVault({ store, nodes: nodes.clients, fetcher }, verifyOptions)
+      // A node that lost blocks may have lost the envelopes too, which no root reaches.
+      if (verifyOptions.repair) await Promise.all([...nodes.links.values()].map(async link => { await parts.errands.again(link); await link.round() }))
+      return report
+    },
     on: parts.emitter.on
   }
 }
@@ -98,8 +107,9 @@ async function assemble (components: EngineComponents): Promise<Parts> {
   const content = createContent({ primitives, keys: store.vaultKeys })
   const wanted = await loadWantedFiles(store, fetcher)
   const envelopes = await loadEnvelopes(records, blocks)
-  const nodes: Nodes = createNodes({ store, records, clock, network, connectNode, certificate: device.certificate, topic, envelopes, background, receiver: () => receiver, publishNow: async () => publisher.now(), emit, onError })
-  const publisher = createPublisher({ store, exclusive, background, network, topic, onPublished: () => emit({ type: 'status' }), tellNodes: nodes.round })
+  const errands = createNodeErrands({ records, envelopes, network })
+  const nodes: Nodes = createNodes({ store, records, clock, network, connectNode, certificate: device.certificate, topic, errands, background, receiver: () => receiver, publishNow: async () => publisher.now(), onPushed: () => publisher.pushed(), emit, onError })
+  const publisher = createPublisher({ store, exclusive, background, network, topic, onPublished: () => emit({ type: 'status' }), tellNodes: nodes.round, hasNodes: () => [...nodes.links.values()].some(link => link.reachable) })
   const onCommit = (changes: TreeChange[]): void => {
     if (changes.length > 0) {
       emit({ type: 'changed', changes })
@@ -110,16 +120,20 @@ async function assemble (components: EngineComponents): Promise<Parts> {
   const resolveTexts = createTextResolver({ store, content, fetcher, exclusive, background, emit, onCommit })
   const receiver = createReceiver({ store, fetcher, exclusive, background, wanted, ownHead: headKeyOf(device.seed, home.vault).name, emit, resolveTexts, publishSoon: publisher.soon, askNodes: nodes.round })
   await nodes.load()
-  return { components, log, topic, store, content, fetcher, exclusive, background, emitter, wanted, envelopes, nodes, publisher, receiver, resolveTexts, onCommit }
+  return { components, log, topic, store, content, fetcher, exclusive, background, emitter, wanted, envelopes, errands, nodes, publisher, receiver, resolveTexts, onCommit }
 }
 
-function start ({ components: { network }, background, topic, nodes, publisher, receiver, store, resolveTexts }: Parts, pollIntervalMs: number): void {
+function start ({ components: { network }, background, topic, nodes, errands, publisher, receiver, store, resolveTexts }: Parts, pollIntervalMs: number): void {
   if (background.running) return
   background.start()
   if (network !== null) {
     background.onStop(network.subscribe(topic, message => background.run('an announcement', () => receiver.takeAnnouncement(message))))
     background.onStop(network.onPeer(({ connected }) => {
-      if (!connected) return
+      if (!connected) {
+        errands.disconnected()
+        background.later(RECONNECT_MS, 'asking the nodes', async () => nodes.round())
+        return
+      }
       nodes.round()
       background.run('announcing', publisher.announceAgain)
     }))
@@ -135,16 +149,16 @@ function start ({ components: { network }, background, topic, nodes, publisher, 
   background.run('merging text', () => resolveTexts([...store.index.conflicts()].map(entry => entry.id)))
 }
 
-async function sync ({ store, nodes, publisher, wanted, resolveTexts }: Parts, options: CallOptions = {}): Promise<SyncReport> {
+async function sync ({ store, nodes, publisher, wanted, resolveTexts }: Parts, options: SyncOptions = {}): Promise<SyncReport> {
   let failures: HoldfastError[] = []
   for (let round = 0; round < MAX_SYNC_ROUNDS; round++) {
     await publisher.now()
     await Promise.all([...nodes.links.values()].map(async link => link.round(options)))
-    failures = await wanted.fetch(options)
+    failures = options.contents === false ? [] : await wanted.fetch(options)
     await resolveTexts([...store.index.conflicts()].map(entry => entry.id))
     options.signal?.throwIfAborted()
     const failed = [...nodes.links.values()].some(link => link.error !== null)
-    if (store.state.root !== null && (failed || (wanted.count === 0 && nodes.isSafe()))) break
+    if (store.state.root !== null && (failed || ((options.contents === false || wanted.count === 0) && nodes.isSafe()))) break
   }
   for (const link of nodes.links.values()) if (link.error !== null) failures.push(link.error)
   const links = [...nodes.links.values()]
@@ -159,11 +173,13 @@ function status ({ components: { account, device }, store: { state, index, fresh
   return { account: account.id, device: device.id, vaults: [vault], nodes: [...nodes.links.values()].map(link => link.status()) }
 }
 
-async function revoke ({ components: { account, clock }, log, store, exclusive, nodes, onCommit }: Parts, device: DeviceId): Promise<void> {
+async function revoke ({ components: { account, clock }, log, store, exclusive, nodes, errands, onCommit }: Parts, device: DeviceId): Promise<void> {
   if (!store.membership.devices.has(device)) throw new InvalidArgumentError('this account has no such device', 'See `holdfast devices`.', { device })
   const revocation = await revokeDevice(account.signer, device, clock.now())
   const block = await log.revoke(revocation)
   await exclusive.run(async () => store.write({ blocks: [block], membersAdded: [block.cid] }))
+  // A node that is away now is told when it is back.
+  await errands.revoke(nodes.links.keys(), revocation)
   onCommit([])
-  await Promise.all(nodes.clients().map(async client => client.revoke(revocation)))
+  await Promise.all([...nodes.links.values()].map(async link => link.round()))
 }

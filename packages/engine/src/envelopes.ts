@@ -7,6 +7,8 @@ export interface StoredEnvelope { name: HeadName, record: Uint8Array, block: Blo
 export interface Envelopes {
   /** Keeps an envelope; a newer one of the same name takes its place. `now` in milliseconds since the Unix epoch. */
   add (envelope: { name: HeadName, seed: Uint8Array, block: Block }, now: number): Promise<void>
+  /** Changes when an envelope does. */
+  readonly version: string
   /** Brings every envelope to a node, so that the phrase or wallet and the node's address find the account again. */
   publish (client: NodeClient, options?: CallOptions): Promise<void>
 }
@@ -27,9 +29,12 @@ export async function loadEnvelopes (records: RecordStore, blocks: BlockStore): 
     known.set(name, { name, record: f.bytes('record'), block: { cid: f.cid('cid'), bytes: f.bytes('bytes') } })
   }
   return {
+    get version () { return [...known.values()].map(({ name, block }) => `${name} ${block.cid.toString()}`).sort().join('\n') },
     async add ({ name, seed, block }, now) {
       const before = known.get(name)
-      const sequence = before === undefined ? 1n : (await readHeadRecord(name, before.record)).sequence + 1n
+      // Every device of the account publishes under this name: the clock keeps their numbers apart.
+      const least = before === undefined ? 1n : (await readHeadRecord(name, before.record)).sequence + 1n
+      const sequence = least > BigInt(now) ? least : BigInt(now)
       const record = await createHeadRecord(seed, block.cid, sequence, { lifetimeMs: LIFETIME_MS, ttlMs: TTL_MS, now })
       await blocks.put([block])
       await records.write([{ key: PREFIX + name, value: encode({ v: VERSION, name, record, cid: block.cid, bytes: block.bytes }) }], { durable: true })

@@ -1,15 +1,16 @@
 import { asHoldfastError, checkVersion, decode, encode, fieldReader, receiptFromMap, receiptToMap, type CallOptions, type Clock, type HoldfastError, type NodeClient, type NodeDescription, type Receipt, type RecordStore, UnreachableError } from '@holdfast/protocol'
+import type { CID } from 'multiformats/cid'
 import type { NodeStatus } from './engine-types.js'
 
 /** What this device remembers of a node that it uses. */
-export interface RememberedNode { url: string, peerId: string, addresses: string[], receipt: Receipt | null, /** the commit that the receipted root includes */ commit: number }
+export interface RememberedNode { url: string, peerId: string, addresses: string[], receipt: Receipt | null, /** the commit that the receipted root includes */ commit: number, /** the envelopes that it has, by their version */ envelopes: string }
 
 const VERSION = 1
 const PREFIX = 'node/'
 const keyOf = (url: string): string => PREFIX + encodeURIComponent(url)
 
 function encodeNode (node: RememberedNode): Uint8Array {
-  return encode({ v: VERSION, url: node.url, peerId: node.peerId, addresses: node.addresses, receipt: node.receipt === null ? null : receiptToMap(node.receipt), commit: node.commit })
+  return encode({ v: VERSION, url: node.url, peerId: node.peerId, addresses: node.addresses, receipt: node.receipt === null ? null : receiptToMap(node.receipt), commit: node.commit, envelopes: node.envelopes })
 }
 
 function decodeNode (bytes: Uint8Array): RememberedNode {
@@ -21,7 +22,8 @@ function decodeNode (bytes: Uint8Array): RememberedNode {
     peerId: f.text('peerId'),
     addresses: f.array('addresses', 256).map(String),
     receipt: value['receipt'] === null ? null : receiptFromMap(f.map('receipt')),
-    commit: f.integer('commit')
+    commit: f.integer('commit'),
+    envelopes: f.text('envelopes', 65_536)
   }
 }
 
@@ -30,6 +32,8 @@ export interface NodeLink {
   readonly url: string
   readonly client: NodeClient
   remembered: RememberedNode
+  /** The newest root whose every block was sent to it since this program started; it saves sending them twice. */
+  sent: CID | null
   reachable: boolean
   error: HoldfastError | null
   /** Runs one round now, or once more after the one that runs. Resolves when a round that began after this call has ended; failures are in `error`, never thrown. */
@@ -95,6 +99,7 @@ export function createNodeLink ({ client, records, clock, remembered, work, onSt
     url: remembered.url,
     client,
     remembered,
+    sent: null,
     reachable: true,
     error: null,
     round (options) {
@@ -136,4 +141,4 @@ export async function rememberedNodes (records: RecordStore): Promise<Remembered
 }
 
 export const newNode = (url: string, description: NodeDescription): RememberedNode =>
-  ({ url, peerId: description.peerId, addresses: description.addresses, receipt: null, commit: 0 })
+  ({ url, peerId: description.peerId, addresses: description.addresses, receipt: null, commit: 0, envelopes: '' })

@@ -1,4 +1,4 @@
-import { asHoldfastError, blockId, isHoldfastError, type CallOptions, type DeviceId, type HeadName, type HoldfastError } from '@holdfast/protocol'
+import { asHoldfastError, blockId, BlockNotFoundError, isHoldfastError, type CallOptions, type DeviceId, type HeadName, type HoldfastError } from '@holdfast/protocol'
 import { readHeadRecord, readRoot } from '@holdfast/roots'
 import type { CID } from 'multiformats/cid'
 import { storedHead } from './heads.js'
@@ -13,6 +13,8 @@ export interface NodeRoundComponents {
   /** Makes sure that the current state has a root. */
   ensurePublished: () => Promise<void>
   onError: (error: HoldfastError) => void
+  /** A head was faster than its blocks: they will be there in a moment. */
+  onLateBlocks: () => void
   onReceipt: () => Promise<void>
 }
 
@@ -27,7 +29,7 @@ export async function nodeRound (components: NodeRoundComponents, link: NodeLink
 }
 
 /** Merges every head that the node has. Resolves to one that was merged from it: this node has, or is getting, all below. */
-async function pull ({ store, takeHead, onError }: NodeRoundComponents, link: NodeLink, options?: CallOptions): Promise<CID | null> {
+async function pull ({ store, takeHead, onError, onLateBlocks }: NodeRoundComponents, link: NodeLink, options?: CallOptions): Promise<CID | null> {
   let merged: CID | null = null
   const heads = await link.client.heads(store.components.vault, options)
   // It answers: the blocks of these heads may be asked of it, although the last round failed.
@@ -40,7 +42,8 @@ async function pull ({ store, takeHead, onError }: NodeRoundComponents, link: No
     } catch (error) {
       options?.signal?.throwIfAborted()
       // One head that cannot be taken must not keep the others, or this device's own changes, from travelling.
-      onError(asHoldfastError('merging a head', error))
+      if (error instanceof BlockNotFoundError) onLateBlocks()
+      else onError(asHoldfastError('merging a head', error))
     }
   }
   return merged
@@ -52,8 +55,12 @@ async function push ({ store, onReceipt }: NodeRoundComponents, link: NodeLink, 
   const { receipt } = link.remembered
   const age = receipt === null ? Infinity : store.components.clock.now() - receipt.at
   if (receipt?.root.equals(root) === true && age < RECEIPT_RENEWAL_MS) return
-  const target = { client: link.client, peerId: link.remembered.peerId, base: receipt?.root ?? merged }
-  const answer = await pushRoot(store, target, root, async () => putRecord(store, link, root, options), options)
+  const target = { client: link.client, peerId: link.remembered.peerId, base: link.sent ?? receipt?.root ?? merged, onSent: (sent: CID) => { link.sent = sent } }
+  const answer = await pushRoot(store, target, root, async () => putRecord(store, link, root, options), options).catch(error => {
+    // While the blocks went up, an announcement brought a newer root: the next round asks for that one's receipt.
+    if (error instanceof BlockNotFoundError && store.state.root?.equals(root) !== true) return null
+    throw error
+  })
   if (answer === null) return
   await link.remember({ receipt: answer, commit })
   await onReceipt()

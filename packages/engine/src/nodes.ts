@@ -1,8 +1,8 @@
 import { InvalidArgumentError, type CallOptions, type Clock, type DeviceCertificate, type HoldfastError, type Network, type NodeClient, type NodeDescription, type RecordStore } from '@holdfast/protocol'
 import type { Background } from './background.js'
 import type { EngineEvent } from './engine-types.js'
-import type { Envelopes } from './envelopes.js'
 import { createNodeLink, newNode, rememberedNodes, type NodeLink, type RememberedNode } from './node-link.js'
+import type { NodeErrands } from './node-errands.js'
 import { nodeRound } from './node-round.js'
 import { headKeyOf } from './publish.js'
 import type { Receiver } from './receiver.js'
@@ -31,16 +31,21 @@ export interface NodesComponents {
   connectNode: (url: string) => NodeClient
   certificate: DeviceCertificate
   topic: string
-  envelopes: Envelopes
+  errands: NodeErrands
   background: Background
   receiver: () => Receiver
   publishNow: () => Promise<void>
+  /** A node has the newest root. */
+  onPushed: () => void
   emit: (event: EngineEvent) => void
   onError: (error: HoldfastError) => void
 }
 
+/** A head whose blocks the node does not have yet is asked for again after this. Milliseconds. */
+const LATE_BLOCKS_MS = 1_000
+
 export function createNodes (components: NodesComponents): Nodes {
-  const { store, records, clock, network, connectNode, certificate, topic, envelopes, background, receiver, publishNow, emit, onError } = components
+  const { store, records, clock, network, connectNode, certificate, topic, errands, background, receiver, publishNow, onPushed, emit, onError } = components
   const links = new Map<string, NodeLink>()
   const isSafe = (): boolean => store.state.root !== null && [...links.values()].every(link => link.remembered.receipt?.root.equals(store.state.root) === true)
 
@@ -48,6 +53,7 @@ export function createNodes (components: NodesComponents): Nodes {
     if (links.size === 0) return
     const covered = Math.min(...[...links.values()].map(link => link.remembered.commit))
     await records.write(store.fresh.covered(covered))
+    if (store.state.ownRoot !== null) onPushed()
     if (isSafe()) emit({ type: 'synced', root: store.state.root?.toString() ?? '', entries: store.index.size, bytes: store.index.bytes })
     emit({ type: 'status' })
   }
@@ -56,13 +62,18 @@ export function createNodes (components: NodesComponents): Nodes {
     const link = createNodeLink({
       client, records, clock, remembered, retries: () => background.running, onStatus: () => emit({ type: 'status' }),
       async work (self, options) {
-        await nodeRound({ store, takeHead: receiver().takeHead, ensurePublished: publishNow, onError, onReceipt }, self, options)
+        await errands.run(self, options)
+        await nodeRound({ store, takeHead: receiver().takeHead, ensurePublished: publishNow, onError, onReceipt, onLateBlocks: () => retryLater(self) }, self, options)
         if (background.running) background.run('fetching contents', receiver().fetchWanted)
       }
     })
     links.set(remembered.url, link)
     if (background.running) network?.keep(remembered.addresses)
     return link
+  }
+
+  function retryLater (link: NodeLink): void {
+    if (background.running) background.later(LATE_BLOCKS_MS, 'asking a node again', () => link.round({ signal: background.signal }))
   }
 
   const get = (url: string): NodeLink => {
@@ -84,9 +95,9 @@ export function createNodes (components: NodesComponents): Nodes {
       const { device, vault } = store.components
       const { name, publicKey } = headKeyOf(device.seed, vault)
       await client.registerVault({ vault, topic, head: name, headKey: publicKey }, options)
-      await envelopes.publish(client, options)
       const link = connect(newNode(url, description), client)
       await link.remember({})
+      await errands.run(link, options)
       if (background.running) background.run('a round with a node', () => link.round({ signal: background.signal }))
       return description
     },

@@ -1,7 +1,7 @@
 import { createHeadRecord, encodeAnnouncement, headNameOf, signRoot, type Root } from '@holdfast/roots'
 import { createSigner } from '@holdfast/crypto'
 import { headSeed } from '@holdfast/identity'
-import { counterOf, type HeadName, type VaultId } from '@holdfast/protocol'
+import { counterOf, LimitExceededError, type Block, type HeadName, type VaultId } from '@holdfast/protocol'
 import type { CID } from 'multiformats/cid'
 import { encodeHead } from './heads.js'
 import type { VaultStore } from './vault-store.js'
@@ -10,7 +10,8 @@ import type { VaultStore } from './vault-store.js'
 const RECORD_LIFETIME_MS = 365 * 24 * 60 * 60 * 1000
 const RECORD_TTL_MS = 60 * 1000
 
-export interface Publication { head: HeadName, record: Uint8Array, root: CID, announcement: Uint8Array }
+/** ANN-1: a complete announcement carries everything that is new since the last root; otherwise it carries the root alone. */
+export interface Publication { head: HeadName, record: Uint8Array, root: CID, announcement: Uint8Array, complete: boolean }
 
 /** This device's key for a vault's head (HEAD-1): one writer for each name. */
 export function headKeyOf (deviceSeed: Uint8Array, vault: VaultId): { seed: Uint8Array, publicKey: Uint8Array, name: HeadName } {
@@ -34,13 +35,25 @@ export async function publish (store: VaultStore): Promise<Publication | null> {
   const block = await signRoot(root, device.signer)
   const { name, seed } = headKeyOf(device.seed, vault)
   const record = await createHeadRecord(seed, block.cid, BigInt(counter), { lifetimeMs: RECORD_LIFETIME_MS, ttlMs: RECORD_TTL_MS, now: clock.now() })
-  // ANN-1: everything that is new since the last root, when it is small; otherwise the root alone.
-  const inline = [block, ...store.recent.take()]
+  const recent = store.recent.take()
   await store.write({
     blocks: [block],
     state: { counter, vector, root: block.cid, ownRoot: block.cid },
     records: [{ key: store.keys.head(device.id), value: encodeHead({ name, record, root: block.cid, counter }) }]
   })
   store.recent.take()
-  return { head: name, record, root: block.cid, announcement: encodeAnnouncement({ head: name, record, blocks: inline }) }
+  return { head: name, record, root: block.cid, ...announcementOf({ head: name, record }, block, recent) }
+}
+
+/** ANN-1: with all that is new where that fits, otherwise with the root alone, otherwise (a root of very many devices) with the name alone. */
+function announcementOf (head: { head: HeadName, record: Uint8Array }, root: Block, recent: readonly Block[] | null): { announcement: Uint8Array, complete: boolean } {
+  const candidates = [...recent === null ? [] : [[root, ...recent]], [root]]
+  for (const blocks of candidates) {
+    try {
+      return { announcement: encodeAnnouncement({ ...head, blocks }), complete: blocks.length === 1 + (recent?.length ?? Infinity) }
+    } catch (error) {
+      if (!(error instanceof LimitExceededError)) throw error
+    }
+  }
+  return { announcement: encodeAnnouncement({ ...head, blocks: [] }), complete: false }
 }

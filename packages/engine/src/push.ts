@@ -9,6 +9,8 @@ export interface PushTarget {
   peerId: string
   /** A root whose every block this node has, to send only what differs; null when nothing is known. */
   base: CID | null
+  /** Everything that differs was sent. */
+  onSent: (root: CID) => void
 }
 
 /** Rounds of "what is missing?" before a push gives up until the next sync. */
@@ -23,6 +25,7 @@ export async function pushRoot (store: VaultStore, target: PushTarget, root: CID
   const { client } = target
   const { vault, blocks } = store.components
   await client.putBlocks(difference(store, target.base, root, options), options)
+  target.onSent(root)
   await publish()
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const answer = await client.receipt(vault, root, options)

@@ -3,8 +3,10 @@ import { blockId, MAX_ANNOUNCEMENT_INLINE_BYTES, type Block, type BlockId } from
 /** Blocks made since the last publication, for as long as they are small enough to travel inside its announcement (ANN-1). */
 export interface RecentBlocks {
   add (blocks: readonly Block[]): void
-  /** What is new since the last call; empty when it grew too large to announce. */
-  take (): Block[]
+  /** Something new is too large to announce. */
+  exceed (): void
+  /** What is new since the last call; null when it grew too large to announce. */
+  take (): Block[] | null
 }
 
 /** CID and framing of one block inside an announcement, bytes. */
@@ -24,8 +26,12 @@ export function createRecentBlocks (limit = MAX_ANNOUNCEMENT_INLINE_BYTES): Rece
       }
       if (size > limit) blocks.clear()
     },
+    exceed () {
+      size = Infinity
+      blocks.clear()
+    },
     take () {
-      const taken = size > limit ? [] : [...blocks.values()]
+      const taken = size > limit ? null : [...blocks.values()]
       blocks = new Map()
       size = 0
       return taken

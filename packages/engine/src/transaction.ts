@@ -145,6 +145,7 @@ async function commit (store: VaultStore, draft: Draft): Promise<void> {
   await store.write({
     blocks: logBlocks,
     announce: draft.inline,
+    tooLarge: fresh.length > draft.inline.length,
     logAdded,
     filesAdded: draft.files,
     state: { commit: commitNumber },

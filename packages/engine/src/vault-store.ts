@@ -27,6 +27,8 @@ export interface VaultUpdate {
   blocks?: Block[]
   /** Blocks that are stored already and worth announcing with the next root. */
   announce?: Block[]
+  /** Some of what is new is too large to announce. */
+  tooLarge?: boolean
   logAdded?: LogEntry[]
   logRemoved?: CID[]
   filesAdded?: CID[]
@@ -141,6 +143,7 @@ async function loadVaultStore (components: VaultComponents, initial: VaultState)
     log.note(logAdded, logRemoved)
     state = after
     recent.add([...written, ...update.announce ?? []])
+    if (update.tooLarge === true) recent.exceed()
     if (update.membersAdded !== undefined && update.membersAdded.length > 0) {
       for (const cid of update.membersAdded) if (!memberBlocks.some(known => known.cid.equals(cid))) memberBlocks.push({ cid, bytes: await readBlock(cid) })
       membership = await readMembership(memberBlocks, vaultSecret, { owner })

@@ -64,8 +64,9 @@ export function createFilesystem ({ engine, clock }: { engine: Engine, clock: Cl
     async emptyTrash (options) {
       return vault.transact(transaction => {
         const entries = trashed(vault)
+        const all = entries.flatMap(entry => [entry, ...vault.index.walk(entry.id)])
         for (const { id } of entries) transaction.purge(id)
-        return { entries: entries.length, bytes: entries.reduce((sum, { content }) => sum + (content.kind === 'file' ? content.size : 0), 0) }
+        return { entries: all.length, bytes: all.reduce((sum, { content }) => sum + (content.kind === 'file' ? content.size : 0), 0) }
       }, options)
     },
     async restoreTrash (id, options) {
