@@ -2,6 +2,7 @@ import type { Content, FileDescription, FileRef } from '@holdfast/content'
 import { mergeText, type EntryContent, type FileVersion } from '@holdfast/manifest'
 import { blockId, BlockNotFoundError, compareBytes, MAX_MERGED_TEXT_BYTES, type BlockId, type CallOptions, type EntryId } from '@holdfast/protocol'
 import type { CID } from 'multiformats/cid'
+import type { PreparedFile } from './engine-types.js'
 import { prepareFile } from './prepare.js'
 import { transact, type TransactionResult } from './transaction.js'
 import type { VaultStore } from './vault-store.js'
@@ -15,33 +16,57 @@ type Read = (cid: CID, options?: CallOptions) => Promise<Uint8Array>
 interface Versions { store: VaultStore, content: Content, read: Read, options?: CallOptions }
 
 /**
- * MAN-5: merges the concurrent versions of one text file into one version. Everything that goes into the result
- * is taken from the versions themselves in a fixed order, so that devices which merge alone make the same block.
- * Resolves to null, and the file keeps its versions, when they are not text, too large, or share no ancestor.
+ * MAN-5: makes the concurrent versions of one file one version. Where all others went into one of them, as when one
+ * device edits and another changes permissions, that one is it; texts merge. Everything in the result is taken from the
+ * versions themselves in a fixed order, so that devices which merge alone make the same block. Resolves to null, and
+ * the file keeps its versions, when they are not text, too large, or share no ancestor.
  */
 export async function resolveText (components: Versions, entry: EntryId, run: <T>(task: () => Promise<T>) => Promise<T>): Promise<TransactionResult<boolean> | null> {
-  const { store, content } = components
+  const { store } = components
   const versions = sorted(store.index.get(entry)?.versions ?? [])
-  if (versions.length < 2 || versions.some(version => version.size > MAX_MERGED_TEXT_BYTES)) return null
-  const merged = await fold(components, versions)
+  if (versions.length < 2) return null
+  const merged = await lastOf(components, versions) ?? await mergedText(components, versions)
   if (merged === null) return null
-  const newest = versions.at(-1)!
-  const facts = {
-    previous: versions.map(version => ({ node: version.node, key: version.key })),
-    modified: Math.max(...versions.map(version => version.modified)),
-    mode: newest.mode,
-    by: null,
-    at: Math.max(...versions.map(version => version.stamp.when))
-  }
-  const file = await prepareFile(store, content, [merged], { ...facts, size: merged.length })
   return run(async () => transact(store, transaction => {
     const now = sorted(store.index.get(entry)?.versions ?? [])
     if (now.length !== versions.length || !now.every((version, i) => version.node.equals(versions[i]!.node))) return false
-    transaction.bring({ node: file.sealed.ref.node, fresh: file.fresh, inline: file.inline })
-    transaction.content(entry, mergedContent(facts, file.sealed))
+    if (merged.file !== null) transaction.bring({ node: merged.file.sealed.ref.node, fresh: merged.file.fresh, inline: merged.file.inline })
+    transaction.content(entry, merged.content)
     return true
   }))
 }
+
+interface Merged { content: EntryContent, /** null when the version is there already */ file: PreparedFile | null }
+
+/** The version that all others went into. Attributes that were changed on an earlier one are kept. */
+async function lastOf (components: Versions, versions: readonly FileVersion[]): Promise<Merged | null> {
+  for (const last of versions) {
+    const ancestors = await ancestorsOf(components, last)
+    const others = versions.filter(version => version !== last)
+    if (!others.every(version => ancestors.has(blockId(version.node)))) continue
+    const mode = others.filter(version => ancestors.get(blockId(version.node))!.mode !== version.mode).at(-1)?.mode ?? last.mode
+    const { modified, size, digest, node, key } = last
+    return { content: mergedContent({ modified, mode, at: latest(versions) }, { ref: { node, key }, size, digest }), file: null }
+  }
+  return null
+}
+
+async function mergedText (components: Versions, versions: readonly FileVersion[]): Promise<Merged | null> {
+  if (versions.some(version => version.size > MAX_MERGED_TEXT_BYTES)) return null
+  const merged = await fold(components, versions)
+  if (merged === null) return null
+  const facts = {
+    previous: versions.map(version => ({ node: version.node, key: version.key })),
+    modified: Math.max(...versions.map(version => version.modified)),
+    mode: versions.at(-1)!.mode,
+    by: null,
+    at: latest(versions)
+  }
+  const file = await prepareFile(components.store, components.content, [merged], { ...facts, size: merged.length })
+  return { content: mergedContent(facts, file.sealed), file }
+}
+
+const latest = (versions: readonly FileVersion[]): number => Math.max(...versions.map(version => version.stamp.when))
 
 function mergedContent (facts: { modified: number, mode: number, at: number }, sealed: { ref: FileRef, size: number, digest: Uint8Array }): EntryContent {
   // No device's name and no device's clock: the register has the same bytes wherever it is written.
@@ -67,7 +92,7 @@ async function fold (components: Versions, versions: readonly FileVersion[]): Pr
   return text
 }
 
-type Ancestors = Map<BlockId, FileRef & { previous: readonly FileRef[] }>
+type Ancestors = Map<BlockId, FileRef & { previous: readonly FileRef[], mode: number }>
 
 /** A version and all it came from, as far as it can be read. */
 async function ancestorsOf ({ content, read, options }: Versions, version: FileRef): Promise<Ancestors> {
@@ -78,7 +103,7 @@ async function ancestorsOf ({ content, read, options }: Versions, version: FileR
     if (found.has(id)) continue
     const description = await describe(content, read, next, options)
     if (description === null) continue
-    found.set(id, { node: next.node, key: next.key, previous: description.previous })
+    found.set(id, { node: next.node, key: next.key, previous: description.previous, mode: description.mode })
     queue.push(...description.previous)
   }
   return found
