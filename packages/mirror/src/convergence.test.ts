@@ -1,8 +1,9 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { edit, editDisk, editVault, step, type Edit, type Step } from '../testing/edits.js'
+import { editDisk, editsOn, editVault, stepsOn, type Edit, type Step } from '../testing/edits.js'
 import { World } from '../testing/simulation.js'
 import type { Mirror } from './mirror.js'
+import { createNaming } from './naming.js'
 
 const parameters = { numRuns: Number(process.env['RUNS'] ?? 300), ...(process.env['SEED'] !== undefined && { seed: Number(process.env['SEED']) }) }
 
@@ -45,7 +46,7 @@ async function run (world: World, mirror: Mirror, step: Extract<Step, { do: 'onc
 }
 
 it('MAN-3 MAN-4 MAN-5 disk and vault become the same after any edits on both sides, in between and in the middle, and no byte is lost', async () => {
-  await fc.assert(fc.asyncProperty(fc.array(step, { maxLength: 40 }), async steps => {
+  await fc.assert(fc.asyncProperty(fc.array(stepsOn('a', 'b', 'c'), { maxLength: 40 }), async steps => {
     const world = new World()
     let mirror = await world.mirror({ allowMassDelete: true })
     for (const step of steps) {
@@ -64,7 +65,28 @@ it('MAN-3 MAN-4 MAN-5 disk and vault become the same after any edits on both sid
   }), parameters)
 }, timeout)
 
+it('MAN-3 a disk that folds case holds everything that the vault does, under names of its own where they meet', async () => {
+  await fc.assert(fc.asyncProperty(fc.array(stepsOn('a', 'A', 'b'), { maxLength: 30 }), async steps => {
+    const world = new World(createNaming({ foldsCase: true, foldsUnicode: false }))
+    let mirror = await world.mirror({ allowMassDelete: true })
+    for (const step of steps) {
+      world.clock.advance(1)
+      if (step.do === 'once') mirror = await run(world, mirror, step)
+      else apply(world, step)
+    }
+    world.clock.advance(10_000)
+    expect((await mirror.once()).failures).toEqual([])
+    const shown: string[] = []
+    for await (const entry of world.vault.walk()) if (entry.path !== '/') shown.push(`${entry.kind} ${entry.target ?? (entry.kind === 'file' ? await world.vault.text(entry.path) : '')}`)
+    expect([...world.disk.tree()].map(entry => `${entry.kind} ${entry.target}${entry.text}`).sort()).toEqual(shown.sort())
+    expect(world.lost).toEqual([])
+    expect(world.leftovers()).toEqual([])
+    expect(await mirror.once()).toMatchObject({ uploaded: 0, downloaded: 0, moved: 0, removedFromVault: 0, removedFromDisk: 0, attributes: 0 })
+  }), parameters)
+}, timeout)
+
 it('MAN-3 MAN-4 MAN-5 a live mirror makes both sides the same from hints alone, looking only at what is touched', async () => {
+  const edit = editsOn('a', 'b', 'c')
   const turn = fc.record({ edits: fc.array(edit, { maxLength: 4 }), wait: fc.nat(60), during: fc.array(fc.record({ at: fc.nat(60), edit }), { maxLength: 2 }) })
   await fc.assert(fc.asyncProperty(fc.array(edit, { maxLength: 12 }), fc.array(turn, { maxLength: 10 }), async (before, turns) => {
     const world = new World()

@@ -7,7 +7,7 @@ import { factsWithTime, isNewId, sameBytes, toModified, type AgreedEntry, type D
 import { parentPath, PARKED_DIRECTORY } from './paths.js'
 import { agreedOf, type DiskStep, type Plan, type Target, type WriteStep } from './planner.js'
 import type { Workplace } from './round-log.js'
-import { createSafeDisk, type SafeDisk } from './safe-disk.js'
+import { createSafeDisk, putBack, type SafeDisk } from './safe-disk.js'
 
 /** Files written at once: enough that forcing them to the platter costs one journal entry for several. */
 const WRITES_AT_ONCE = 16
@@ -106,7 +106,7 @@ async function move (step: Extract<DiskStep, { do: 'move' }>, { disk, safe, agre
 
 async function removeFile (step: Extract<DiskStep, { do: 'remove' }>, { safe, agreed, keeper, log }: DiskWork): Promise<boolean> {
   await keeper.touch(parentPath(step.path))
-  if (!await safe.remove(step.path, step.node.facts)) return false
+  if (!await safe.remove(step.path, step.node.facts, step.id)) return false
   agreed.delete(step.id)
   log.counts.removedFromDisk++
   return true
@@ -176,7 +176,7 @@ async function writeFile (step: WriteStep, work: DiskWork): Promise<boolean> {
     const after = await filesystem.entry(step.vault.id as EntryId)
     if (written === undefined || written === 'special' || written.size !== step.vault.size || after?.digest !== step.vault.digest || after?.path !== entry!.path) { log.entries.add(step.vault.id); return false }
     await keeper.touch(parentPath(step.path))
-    placed = step.replaces === undefined ? await safe.place(temporary, step.path, step.vault.kind) : await safe.replace(temporary, step.path, step.replaces.facts, 'file')
+    placed = step.replaces === undefined ? await safe.place(temporary, step.path, step.vault.kind) : await safe.replace(temporary, step.path, step.replaces.facts, 'file', step.replaces.id)
     if (!placed) return false
     const now = await disk.facts(step.path)
     // What became of it in this moment is for the next round, so that only the new ctime is taken over.
@@ -196,7 +196,7 @@ async function writeLink (step: WriteStep, { disk, agreed, safe, keeper, log }: 
   try {
     await disk.makeLink(temporary, step.vault.target!, step.vault.modified)
     await keeper.touch(parentPath(step.path))
-    placed = step.replaces === undefined ? await safe.place(temporary, step.path, 'link') : await safe.replace(temporary, step.path, step.replaces.facts, 'link')
+    placed = step.replaces === undefined ? await safe.place(temporary, step.path, 'link') : await safe.replace(temporary, step.path, step.replaces.facts, 'link', step.replaces.id)
     if (!placed) return false
     const facts = await disk.facts(step.path)
     if (facts === undefined || facts === 'special') return true
@@ -214,10 +214,16 @@ async function removeQuietly (disk: Disk, path: string): Promise<void> {
 }
 
 /** Something whose own place could not be freed goes back to where it was. */
-async function unpark (step: Extract<DiskStep, { do: 'move' }>, { disk, safe, keeper, log }: DiskWork): Promise<void> {
-  if (await disk.facts(step.to) === undefined) return
-  await keeper.touch(parentPath(step.from)).catch(() => undefined)
-  if (!await safe.move(step.to, step.from, step.node.facts).catch(() => false)) log.fail(step.from, 'moved back on the disk', new Error('its place is taken; it waits in .holdfast/parked'))
-  else keeper.moved(step.to, step.from)
-  log.leave(step.from)
+async function unpark (step: Extract<DiskStep, { do: 'move' }>, { disk, keeper, log }: DiskWork): Promise<void> {
+  try {
+    if (await disk.facts(step.to) === undefined) return
+    await keeper.touch(parentPath(step.from))
+    const back = await putBack(disk, step.to, step.from)
+    keeper.moved(step.to, back)
+    log.leave(step.from)
+    log.lookBelow.add(back)
+  } catch (error) {
+    // It waits in .holdfast/parked, and comes back at the next start at the latest.
+    log.fail(step.from, 'moved back on the disk', error)
+  }
 }

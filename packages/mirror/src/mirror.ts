@@ -63,11 +63,15 @@ export interface Mirror {
 
 /** Rounds without progress before `once` gives up on files that keep changing under it. */
 const PATIENCE = 4
+/** Somebody is always writing; `once` has an end all the same, and says what it could not keep up with. */
+const MOST_ROUNDS = 100
 const STEADY_MS = 1000
 const FIRST_RETRY_MS = 5000
 const LAST_RETRY_MS = 300_000
 const FIRST_PAUSE_MS = 50
 const MORE_PATIENCE = 3
+/** After so many rounds that each left something, the next one waits a little: whatever it is, it shall not keep the machine busy. */
+const MANY_ROUNDS = 20
 
 /**
  * Binds a directory to a vault. Throws MirrorMissingError when the directory was a mirror and lacks its marker,
@@ -124,6 +128,7 @@ class RunningMirror implements Mirror {
   #retryMs = FIRST_RETRY_MS
   #pauseMs = FIRST_PAUSE_MS
   #postponed = 0
+  #streak = 0
 
   constructor (readonly parts: Parts, readonly options: MirrorOptions, readonly binding: Binding) {
     this.directory = parts.directory
@@ -176,6 +181,7 @@ class RunningMirror implements Mirror {
         const left = last.look.size + last.unsteady.size + last.entries.size > 0
         if (last.done > 0) patience = PATIENCE
         else if (!left || --patience === 0) break
+        if (rounds === MOST_ROUNDS) break
       }
       for (const path of last.look) if (!last.failures.has(path)) last.fail(path, 'mirrored', new Error('it keeps changing'))
       return { ...total.counts, rounds, failures: [...last.failures.values()], conflicts: [...total.conflicts.keys()] }
@@ -293,7 +299,8 @@ class RunningMirror implements Mirror {
       for (const id of log.entries) this.#entries.add(id)
     }
     for (const path of log.lookBelow) this.#below.add(path)
-    if (log.done > 0) {
+    if (log.look.size + log.entries.size + log.lookBelow.size === 0) this.#streak = 0
+    if (log.done > 0 && ++this.#streak < MANY_ROUNDS) {
       this.#pauseMs = FIRST_PAUSE_MS
       again()
     } else if (log.look.size + log.entries.size > 0) {

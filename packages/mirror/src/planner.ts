@@ -85,8 +85,9 @@ export function contentsToRead (input: TreesInput): DiskNode[] {
   for (const [id, node] of disk) {
     if (node === null || node.facts.kind !== 'file') continue
     const entry = agreed.get(id)
-    // A new file may be one that is gone from elsewhere; a deletion in the vault spares what was edited, not what was touched.
-    if (entry === undefined ? sizes.has(node.facts.size) : vault.get(id) === null && mayDiffer(entry, node)) wanted.push(node)
+    // A new file may be one that is gone from elsewhere. Of a file that the vault changed or deleted, it has to be
+    // known whether it was edited here too, or only touched.
+    if (entry === undefined ? sizes.has(node.facts.size) : vault.has(id) && mayDiffer(entry, node)) wanted.push(node)
   }
   return wanted
 }

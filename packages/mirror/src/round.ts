@@ -6,13 +6,13 @@ import { executeVault } from './execute-vault.js'
 import { identify, matchByDigest } from './identify.js'
 import type { IgnoreRules } from './ignore-rules.js'
 import { inParallel } from './in-parallel.js'
-import { ROOT, type Delta, type DiskNode, type Id, type VaultNode } from './model.js'
+import { isNewId, ROOT, type AgreedEntry, type Delta, type DiskNode, type Id, type VaultNode } from './model.js'
 import { isWithin, joinPath, parentPath } from './paths.js'
 import { contentsToRead, plan, type Plan, type VaultStep } from './planner.js'
 import type { Workplace } from './round-log.js'
 import { Scan } from './scan.js'
 import { prepareFile, type PreparedFile } from './upload.js'
-import { compareVault, lookAtEntries, lookAtVault } from './vault-view.js'
+import { compareVault, lookAtEntries, lookAtVault, sameNode } from './vault-view.js'
 import type { DiskWatcher } from './watch-disk.js'
 
 /** What to look at; `all` is everything on that side. */
@@ -40,20 +40,99 @@ const MASS_DELETE = 50
 
 /** Looks at both sides, plans, and carries the plan out once. Throws GuardError rather than delete most of the vault. */
 export async function runRound (scope: Scope, work: Workplace, state: RoundState): Promise<void> {
-  const { agreed, filesystem, rules, log } = work
-  const vault = compareVault(agreed, scope.vault === 'all' ? await lookAtVault(filesystem, agreed, rules) : await lookAtEntries(filesystem, agreed, rules, scope.vault))
+  const { agreed, log } = work
+  const { vault, disk } = await lookAtBoth(scope, work, state)
   await noteConflicts(vault, work)
-  const disk = await lookAtDisk(scope.disk, vault, work, state)
   const { digests, prepared } = await readContents(vault, disk, work)
   const planned = plan({ agreed, vault, disk, digests, naming: agreed.naming })
   guard(planned, agreed, state)
   const steps = holdBack(planned, work, state)
+  const before = new Map([...disk.keys()].map(id => [id, agreed.get(id)]))
   for (const entry of planned.agree) agreed.set(entry)
   for (const id of planned.forget) agreed.delete(id)
   log.done += planned.forget.length
   await executeVault(steps, prepared, work)
   await executeDisk(planned.disk, work)
   await work.save()
+  requeue(vault, disk, before, work)
+}
+
+/**
+ * What differs on either side. Whatever turns up on one side is looked at on the other too, since the planner takes
+ * what it is not told for unchanged.
+ */
+async function lookAtBoth (scope: Scope, work: Workplace, { watcher }: RoundState): Promise<{ vault: Delta<VaultNode>, disk: Map<Id, DiskNode | null> }> {
+  const { disk, filesystem, agreed, rules, log } = work
+  const scan = new Scan({ disk, agreed, rules, naming: agreed.naming, beforeList: path => { watcher?.add(path) } })
+  if (scope.disk === 'all') await scan.all()
+  else {
+    const { look, below } = scope.disk
+    for (const path of [...below].filter(path => ![...below].some(other => other !== path && isWithin(path, other)))) await scan.look(path, true)
+    await inParallel(look, LOOKS_AT_ONCE, async path => scan.look(path))
+  }
+  const entries = new Set(scope.vault === 'all' ? [] : scope.vault)
+  for (;;) {
+    const look = scope.vault === 'all' ? await lookAtVault(filesystem, agreed, rules) : await lookAtEntries(filesystem, agreed, rules, entries)
+    for (const id of look.moving) log.entries.add(id)
+    for (const id of [...look.nodes.keys(), ...look.gone]) entries.add(id)
+    const vault = compareVault(agreed, look)
+    const delta = await whatDiffers(scan, vault, agreed)
+    const others = scope.vault === 'all' ? [] : await counterparts(delta, entries, work)
+    if (others.length === 0) {
+      for (const error of scan.skipped) log.failures.set(error.path, error)
+      for (const path of scan.torn) log.leave(parentPath(path))
+      unwatch(delta, scan, agreed, watcher)
+      await readTargets(delta, work)
+      return { vault, disk: delta }
+    }
+    for (const id of others) entries.add(id)
+  }
+}
+
+async function whatDiffers (scan: Scan, vault: Delta<VaultNode>, agreed: AgreedTree): Promise<Map<Id, DiskNode | null>> {
+  await inParallel(pathsOf(vault, agreed), LOOKS_AT_ONCE, async path => scan.look(path))
+  const asked = new Set<string>()
+  for (;;) {
+    const { delta, wanted } = identify(agreed, scan)
+    // Where something seems to have come from elsewhere, that place is looked at too.
+    const open = wanted.filter(path => !asked.has(path))
+    if (open.length === 0) return delta
+    for (const path of open) {
+      asked.add(path)
+      await scan.look(path)
+    }
+  }
+}
+
+/** Entries that the vault has for what differs on the disk, or has in the places of what is new there. */
+async function counterparts (disk: Delta<DiskNode>, looked: ReadonlySet<Id>, { filesystem, agreed }: Workplace): Promise<Id[]> {
+  const found: Id[] = []
+  for (const [id, node] of disk) {
+    if (!isNewId(id)) found.push(id)
+    else if (node !== null && !isNewId(node.parent)) {
+      const parent = node.parent === ROOT ? '/' : (await filesystem.entry(node.parent as EntryId))?.path
+      const there = parent === undefined ? undefined : await filesystem.stat(joinPath(parent, node.name)).catch(() => undefined)
+      if (there !== undefined && agreed.child(node.parent, node.name)?.id !== there.id) found.push(there.id)
+    }
+  }
+  return found.filter(id => !looked.has(id))
+}
+
+/** What was found to differ and is not settled has to be looked at again: nobody else will mention it. */
+function requeue (vault: Delta<VaultNode>, disk: Delta<DiskNode>, before: ReadonlyMap<Id, AgreedEntry | undefined>, { agreed, log }: Workplace): void {
+  for (const [id, node] of vault) {
+    const now = agreed.get(id)
+    if (log.retry.has(id) || (node === null ? now === undefined : now !== undefined && sameNode(now, node))) continue
+    if (log.failures.has(agreed.diskPath(id) ?? '')) log.retry.add(id)
+    else log.entries.add(id)
+  }
+  for (const [id, node] of disk) {
+    const now = agreed.get(id)
+    const path = node?.path ?? agreed.diskPath(id)
+    if (path === undefined || log.failures.has(path) || log.unsteady.has(path)) continue
+    const isOpen = isNewId(id) ? log.idOf(id) === id && agreed.atDiskPath(path) === undefined : now !== undefined && now === before.get(id)
+    if (isOpen) log.look.add(path)
+  }
 }
 
 async function noteConflicts (vault: Delta<VaultNode>, { filesystem, agreed, log }: Workplace): Promise<void> {
@@ -62,29 +141,6 @@ async function noteConflicts (vault: Delta<VaultNode>, { filesystem, agreed, log
     const entry = await filesystem.entry(id as EntryId)
     if (entry !== undefined) log.conflicts.set(entry.path, node.conflicts + 1)
   }
-}
-
-async function lookAtDisk (scope: Scope['disk'], vault: Delta<VaultNode>, work: Workplace, { watcher }: RoundState): Promise<Map<Id, DiskNode | null>> {
-  const { disk, agreed, rules, log } = work
-  const scan = new Scan({ disk, agreed, rules, naming: agreed.naming, beforeList: path => { watcher?.add(path) } })
-  if (scope === 'all') await scan.all()
-  else {
-    for (const path of [...scope.below].filter(path => ![...scope.below].some(other => other !== path && isWithin(path, other)))) await scan.look(path, true)
-    await inParallel([...scope.look, ...pathsOf(vault, agreed)], LOOKS_AT_ONCE, async path => scan.look(path))
-  }
-  let identified = identify(agreed, scan)
-  // Where something seems to have come from elsewhere, that place is looked at too.
-  for (let wanted = identified.wanted; wanted.some(path => !scan.touched.has(path));) {
-    for (const path of wanted) await scan.look(path)
-    identified = identify(agreed, scan)
-    const seen = new Set(wanted)
-    wanted = identified.wanted.filter(path => !seen.has(path))
-  }
-  for (const error of scan.skipped) log.failures.set(error.path, error)
-  for (const path of scan.torn) log.leave(parentPath(path))
-  unwatch(identified.delta, agreed, watcher)
-  await readTargets(identified.delta, work)
-  return identified.delta
 }
 
 /** Where the disk has, or will have, what changed in the vault. */
@@ -100,12 +156,13 @@ function pathsOf (vault: Delta<VaultNode>, agreed: AgreedTree): Set<string> {
   return paths
 }
 
-function unwatch (disk: Delta<DiskNode>, agreed: AgreedTree, watcher: DiskWatcher | undefined): void {
+/** Unless another directory is there by now, whose watch is younger. */
+function unwatch (disk: Delta<DiskNode>, { nodes }: Scan, agreed: AgreedTree, watcher: DiskWatcher | undefined): void {
   if (watcher === undefined) return
   for (const [id, node] of disk) {
     const entry = agreed.get(id)
     const path = entry?.kind === 'directory' ? agreed.diskPath(id) : undefined
-    if (path !== undefined && node?.path !== path) watcher.remove(path)
+    if (path !== undefined && node?.path !== path && nodes.get(path)?.facts.kind !== 'directory') watcher.remove(path)
   }
 }
 
@@ -127,7 +184,9 @@ async function readContents (vault: Delta<VaultNode>, disk: Map<Id, DiskNode | n
   const wanted = contentsToRead({ agreed: work.agreed, vault, disk, digests, naming: work.agreed.naming })
   await inParallel(wanted, CONTENTS_AT_ONCE, async node => {
     try {
-      const file = await prepareFile(node, { mode: node.facts.mode }, work)
+      const before = work.agreed.get(node.id)
+      const replaces = before === undefined || vault.get(node.id) === null ? undefined : (await work.filesystem.entry(node.id as EntryId))?.path
+      const file = await prepareFile(node, { mode: node.facts.mode, ...(replaces !== undefined && { replaces, base: before?.digest ?? null }) }, work)
       if (file === undefined) { work.log.leave(node.path); return }
       digests.set(node.id, file.content.digest)
       prepared.set(node.id, file)

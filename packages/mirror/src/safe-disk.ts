@@ -2,55 +2,58 @@ import { toHex, type Random } from '@holdfast/protocol'
 import type { Disk } from './disk-port.js'
 import { codeOf } from './errors.js'
 import type { Kind } from './filesystem-port.js'
-import { sameBytes, type DiskFacts } from './model.js'
+import { sameBytes, type DiskFacts, type Id } from './model.js'
 import { suffixedName } from './naming.js'
 import { baseName, joinPath, parentPath, TEMPORARY_DIRECTORY } from './paths.js'
 
 /**
  * Changes to the disk that lose nothing even when somebody else changes the same file at that moment. They do
- * their work when the file is the one that was scanned, and otherwise leave it and say false. Each checks the file
- * after it has got hold of it as well as before, since between a check and a deed there is always time for an edit.
+ * their work when the file is the one that was scanned, and otherwise leave it and say false.
+ *
+ * Between a check and a deed there is always time for an edit, and rename(2) replaces whatever is there. So a file
+ * that has to go is first taken out of the tree, then looked at, and brought back when it is another; and nothing is
+ * ever brought to a path but by a hard link, which fails where something is. A file that is replaced is missing for
+ * that moment, which is the price of never losing an edit.
  */
 export interface SafeDisk {
   /** A name for a file that nobody else sees yet. */
   temporary (): string
-  /** Brings a written file to a path where nothing was. */
+  /** Brings a written file or link to a path where nothing was. */
   place (temporary: string, path: string, kind: Kind): Promise<boolean>
-  /** Brings a written file in the place of the one that was scanned. */
-  replace (temporary: string, path: string, scanned: DiskFacts, kind: Kind): Promise<boolean>
-  /** Deletes the file or link that was scanned. */
-  remove (path: string, scanned: DiskFacts): Promise<boolean>
+  /** Brings a written file or link in the place of what was scanned of this entry. */
+  replace (temporary: string, path: string, scanned: DiskFacts, kind: Kind, id: Id): Promise<boolean>
+  /** Deletes the file or link that was scanned of this entry. */
+  remove (path: string, scanned: DiskFacts, id: Id): Promise<boolean>
   /** Moves what was scanned, to where nothing is. */
   move (from: string, to: string, scanned: DiskFacts): Promise<boolean>
 }
 
-/** What was set aside carries its facts in its name, so that after a crash it is known whether it was edited since. */
-const KEPT = /^kept-(\d+)-(\d+)-(-?\d+)-/
-const keptName = (facts: DiskFacts, random: string): string => joinPath(TEMPORARY_DIRECTORY, `kept-${facts.inode}-${facts.size}-${facts.mtime}-${random}`)
+/** What was taken out of the tree carries its facts and entry in its name, so that after a crash it finds its way. */
+export interface Taken { readonly inode: bigint, readonly size: number, readonly mtime: bigint, /** Undefined: it has another name in the tree already. */ readonly id: Id | undefined }
+const TAKEN = /^taken-(\d+)-(\d+)-(-?\d+)-([0-9a-f]*)-/
 
-export function keptFacts (name: string): Pick<DiskFacts, 'inode' | 'size' | 'mtime'> | undefined {
-  const found = KEPT.exec(name)
-  return found === null ? undefined : { inode: BigInt(found[1]!), size: Number(found[2]), mtime: BigInt(found[3]!) }
+export function takenFrom (name: string): Taken | undefined {
+  const found = TAKEN.exec(name)
+  return found === null ? undefined : { inode: BigInt(found[1]!), size: Number(found[2]), mtime: BigInt(found[3]!), id: found[4] === '' ? undefined : found[4] }
 }
 
 export function createSafeDisk (disk: Disk, random: Random): SafeDisk {
   const mark = (): string => toHex(random.bytes(8))
-  const temporary = (): string => joinPath(TEMPORARY_DIRECTORY, `new-${mark()}`)
+  const takenName = ({ inode, size, mtime }: DiskFacts, id: Id): string => joinPath(TEMPORARY_DIRECTORY, `taken-${inode}-${size}-${mtime}-${id}-${mark()}`)
 
   const isStill = async (path: string, scanned: DiskFacts): Promise<boolean> => {
     const facts = await disk.facts(path)
-    return facts !== undefined && facts !== 'special' && (scanned.kind === 'directory' ? facts.kind === 'directory' && facts.inode === scanned.inode : sameBytes(facts, scanned))
+    return facts !== undefined && facts !== 'special' && sameBytes(facts, scanned)
   }
 
-  const remove = async (path: string, scanned: DiskFacts, same: (kept: string) => Promise<boolean>): Promise<boolean> => {
-    const kept = keptName(scanned, mark())
-    await disk.rename(path, kept)
-    if (await same(kept)) {
-      await disk.removeFile(kept)
-      return true
-    }
-    await putBack(disk, kept, path)
-    return false
+  /** Takes what was scanned out of the tree. Undefined when it is another by now; then it is back where it was. */
+  const take = async (path: string, scanned: DiskFacts, id: Id): Promise<string | undefined> => {
+    if (!await isStill(path, scanned)) return undefined
+    const taken = takenName(scanned, id)
+    await disk.rename(path, taken)
+    if (await isStill(taken, scanned)) return taken
+    await putBack(disk, taken, path)
+    return undefined
   }
 
   const place = async (from: string, path: string, kind: Kind): Promise<boolean> => {
@@ -62,28 +65,31 @@ export function createSafeDisk (disk: Disk, random: Random): SafeDisk {
   }
 
   return {
-    temporary,
+    temporary: () => joinPath(TEMPORARY_DIRECTORY, `new-${mark()}`),
     place,
 
-    async replace (from, path, scanned, kind) {
-      if (!await isStill(path, scanned)) return false
-      // A second name keeps the old bytes in reach until it is certain that nobody wrote to them meanwhile.
-      const kept = keptName(scanned, mark())
-      if (scanned.kind !== 'file' || !await tryHardLink(disk, path, kept)) {
-        return await remove(path, scanned, async name => isStill(name, scanned)) && place(from, path, kind)
+    async replace (from, path, scanned, kind, id) {
+      const taken = await take(path, scanned, id)
+      if (taken === undefined) return false
+      try {
+        const placed = await place(from, path, kind)
+        await disk.removeFile(taken)
+        return placed
+      } catch (error) {
+        if (await disk.facts(taken) !== undefined) await putBack(disk, taken, path)
+        throw error
       }
-      await disk.rename(from, path)
-      if (await isStill(kept, scanned)) await disk.removeFile(kept)
-      else await putBack(disk, kept, path)
-      return true
     },
 
-    async remove (path, scanned) {
-      return await isStill(path, scanned) && remove(path, scanned, async name => isStill(name, scanned))
+    async remove (path, scanned, id) {
+      const taken = await take(path, scanned, id)
+      if (taken !== undefined) await disk.removeFile(taken)
+      return taken !== undefined
     },
 
     async move (from, to, scanned) {
-      if (!await isStill(from, scanned)) return false
+      // It may have been edited since: that moves along, and is told to the vault by the next round.
+      if (await inodeAt(disk, from) !== scanned.inode) return false
       const there = await disk.facts(to)
       // Where case is folded, the other spelling of a name is the file itself.
       const itself = there !== undefined && there !== 'special' && there.inode === scanned.inode && parentPath(from) === parentPath(to)
@@ -93,7 +99,10 @@ export function createSafeDisk (disk: Disk, random: Random): SafeDisk {
         return true
       }
       // The bytes have their new name; an edit by now is in both. The old name goes unless it means another file by now.
-      await remove(from, scanned, async name => await inodeAt(disk, name) === scanned.inode)
+      const taken = takenName(scanned, '')
+      await disk.rename(from, taken)
+      if (await inodeAt(disk, taken) === scanned.inode) await disk.removeFile(taken)
+      else await putBack(disk, taken, from)
       return true
     }
   }
@@ -131,13 +140,21 @@ async function tryHardLink (disk: Disk, path: string, kept: string): Promise<boo
   }
 }
 
-/** Brings an edited file back into the tree, beside what has its place by now. It is new there, and goes to the vault. */
+/** Brings something back into the tree, beside what has its place by now. Returns where it is. */
 export async function putBack (disk: Disk, kept: string, path: string): Promise<string> {
-  if (await placeFile(disk, kept, path)) return path
+  if (await placeBack(disk, kept, path)) return path
   for (const tried = new Set<string>(); ;) {
     const name = suffixedName(baseName(path), candidate => !tried.has(candidate))
     const beside = joinPath(parentPath(path), name)
-    if (await placeFile(disk, kept, beside)) return beside
+    if (await placeBack(disk, kept, beside)) return beside
     tried.add(name)
   }
+}
+
+async function placeBack (disk: Disk, kept: string, path: string): Promise<boolean> {
+  const facts = await disk.facts(kept)
+  if (facts !== undefined && facts !== 'special' && facts.kind === 'file') return placeFile(disk, kept, path)
+  if (await disk.facts(path) !== undefined) return false
+  await disk.rename(kept, path)
+  return true
 }

@@ -97,7 +97,8 @@ async function prepareUpload (step: UploadStep, cache: PreparedFiles, work: Work
 async function prepareStep (step: UploadStep, cache: PreparedFiles, work: Workplace): Promise<PreparedFile | undefined> {
   const { node, agreed, vault } = step
   const known = cache.get(step.id)
-  if (known !== undefined && known.content.mode === step.mode && vault === undefined) return known
+  // What was read before planning followed on the vault's file, if it was one that both sides had.
+  if (known !== undefined && known.content.mode === step.mode && (vault === undefined) === (agreed === undefined)) return known
   try {
     const prepared = await prepareFile(node, { mode: step.mode, ...(vault !== undefined && { replaces: step.path, base: agreed?.digest ?? null }) }, work)
     if (prepared === undefined) work.log.leave(node.path)

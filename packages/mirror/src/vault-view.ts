@@ -8,21 +8,30 @@ import { baseName, parentPath } from './paths.js'
 type Vault = Pick<MirroredFilesystem, 'entry' | 'stat' | 'walk'>
 
 /** What the vault shows, to be compared with the agreed tree: what was found, parents first, and what is gone. */
-export interface VaultLook { readonly nodes: Map<Id, VaultNode>, readonly gone: Set<Id> }
+export interface VaultLook {
+  readonly nodes: Map<Id, VaultNode>
+  readonly gone: Set<Id>
+  /** Moved while it was looked at: to be looked at again. */
+  readonly moving: Set<Id>
+}
 
 /** Reads the whole vault. */
 export async function lookAtVault (vault: Vault, agreed: AgreedTree, rules: IgnoreRules): Promise<VaultLook> {
   const nodes = new Map<Id, VaultNode>()
   await walkInto(vault, '/', ROOT, rules, nodes)
-  const gone = new Set<Id>()
-  for (const entry of agreed.entries()) if (!nodes.has(entry.id)) gone.add(entry.id)
-  return { nodes, gone }
+  const missing: Id[] = []
+  for (const entry of agreed.entries()) if (!nodes.has(entry.id)) missing.push(entry.id)
+  // Others may have changed the vault during the walk: what it did not meet may only have moved.
+  const { nodes: found, gone, moving } = await lookAtEntries(vault, agreed, rules, missing)
+  for (const [id, node] of found) nodes.set(id, node)
+  return { nodes: found.size > 0 ? parentsFirst([...nodes.values()]) : nodes, gone, moving }
 }
 
 /** Reads some entries, and all below those directories that are new or elsewhere. */
 export async function lookAtEntries (vault: Vault, agreed: AgreedTree, rules: IgnoreRules, ids: Iterable<Id>): Promise<VaultLook> {
   const found: VaultNode[] = []
   const gone = new Set<Id>()
+  const moving = new Set<Id>()
   const seen = new Set<Id>()
   const look = async (id: Id): Promise<void> => {
     if (seen.has(id) || id === ROOT) return
@@ -36,8 +45,11 @@ export async function lookAtEntries (vault: Vault, agreed: AgreedTree, rules: Ig
       return
     }
     const parent = parentPath(entry.path)
-    const node = nodeOf(entry, parent === '/' ? ROOT : (await vault.stat(parent)).id)
+    const parentId = parent === '/' ? ROOT : await vault.stat(parent).then(({ id }) => id, () => undefined)
+    if (parentId === undefined) { moving.add(id); return }
+    const node = nodeOf(entry, parentId)
     found.push(node)
+    if (node.parent !== ROOT && agreed.get(node.parent) === undefined) await look(node.parent)
     // What stood at this place before may be shown under this id now.
     const before = known === undefined ? agreed.child(node.parent, node.name) : undefined
     if (before !== undefined) await look(before.id)
@@ -52,7 +64,7 @@ export async function lookAtEntries (vault: Vault, agreed: AgreedTree, rules: Ig
     for (const child of agreed.descendants(id)) await look(child.id)
   }
   for (const id of ids) await look(id)
-  return { nodes: parentsFirst(found), gone }
+  return { nodes: parentsFirst(found), gone, moving }
 }
 
 async function walkInto (vault: Vault, from: string, id: Id, rules: IgnoreRules, into: Map<Id, VaultNode>): Promise<void> {
@@ -90,7 +102,7 @@ function parentsFirst (nodes: VaultNode[]): Map<Id, VaultNode> {
  * What differs from the agreed tree. Where the vault shows another id for the same thing at the same place (two
  * directories or equal files shown as one, MAN-3; a delete and a new file), the agreed entry takes that id.
  */
-export function compareVault (agreed: AgreedTree, { nodes, gone }: VaultLook): Delta<VaultNode> {
+export function compareVault (agreed: AgreedTree, { nodes, gone }: Pick<VaultLook, 'nodes' | 'gone'>): Delta<VaultNode> {
   const delta = new Map<Id, VaultNode | null>()
   for (const node of nodes.values()) {
     if (agreed.get(node.id) === undefined) {
@@ -109,5 +121,6 @@ export function compareVault (agreed: AgreedTree, { nodes, gone }: VaultLook): D
   return delta
 }
 
-const sameNode = (a: AgreedEntry, b: VaultNode): boolean =>
+/** Whether the agreed entry is all that the vault says. */
+export const sameNode = (a: AgreedEntry, b: VaultNode): boolean =>
   a.parent === b.parent && a.name === b.name && a.kind === b.kind && a.digest === b.digest && a.target === b.target && a.modified === b.modified && a.mode === b.mode

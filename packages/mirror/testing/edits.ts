@@ -7,19 +7,26 @@ export type Edit =
   | { side: 'disk' | 'vault', do: 'move', path: string, to: string }
 export type Step = Edit | { do: 'once', during: { at: number, edit: Edit }[], crashAt: number | null }
 
-const names = ['a', 'b', 'c']
-const pathOf = (depth: number): fc.Arbitrary<string> => fc.array(fc.constantFrom(...names), { minLength: 1, maxLength: depth }).map(parts => `/${parts.join('/')}`)
 const text = fc.oneof(fc.constantFrom('text 1', 'text 2', 'text 3'), fc.constantFrom('data 1', 'data 2', ''), fc.nat(50).map(n => `data ${n}`))
 const side = fc.constantFrom('disk' as const, 'vault' as const)
-export const edit: fc.Arbitrary<Edit> = fc.oneof(
-  { weight: 3, arbitrary: fc.record({ side, do: fc.constantFrom('write' as const, 'save' as const), path: pathOf(3), text }) },
-  { weight: 4, arbitrary: fc.record({ side, do: fc.constantFrom('mkdir' as const, 'rm' as const, 'mkdir' as const, 'link' as const, 'chmod' as const, 'touch' as const), path: pathOf(3), text }) },
-  { weight: 4, arbitrary: fc.record({ side, do: fc.constant('move' as const), path: pathOf(3), to: pathOf(3) }) }
-)
-export const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 5, arbitrary: edit },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('once' as const), during: fc.array(fc.record({ at: fc.nat(60), edit }), { maxLength: 3 }), crashAt: fc.option(fc.nat(120), { freq: 6 }) }) }
-)
+
+/** Edits on few names, so that they meet. */
+export function editsOn (...names: string[]): fc.Arbitrary<Edit> {
+  const path = fc.array(fc.constantFrom(...names), { minLength: 1, maxLength: 3 }).map(parts => `/${parts.join('/')}`)
+  return fc.oneof(
+    { weight: 3, arbitrary: fc.record({ side, do: fc.constantFrom('write' as const, 'save' as const), path, text }) },
+    { weight: 4, arbitrary: fc.record({ side, do: fc.constantFrom('mkdir' as const, 'rm' as const, 'mkdir' as const, 'link' as const, 'chmod' as const, 'touch' as const), path, text }) },
+    { weight: 4, arbitrary: fc.record({ side, do: fc.constant('move' as const), path, to: path }) }
+  )
+}
+
+export function stepsOn (...names: string[]): fc.Arbitrary<Step> {
+  const edit = editsOn(...names)
+  return fc.oneof(
+    { weight: 5, arbitrary: edit },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('once' as const), during: fc.array(fc.record({ at: fc.nat(60), edit }), { maxLength: 3 }), crashAt: fc.option(fc.nat(120), { freq: 6 }) }) }
+  )
+}
 
 export function editDisk ({ disk }: World, edit: Edit): void {
   try {

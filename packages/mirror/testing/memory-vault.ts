@@ -106,7 +106,8 @@ export class MemoryVault implements MirroredFilesystem {
     this.#byParent = undefined
     this.commits++
     this.operations += operations.length
-    const changes = [...new Set(touched)].map((id): FilesystemChange => {
+    const made = [...state.keys()].filter(id => !before.has(id))
+    const changes = [...new Set([...made, ...touched])].map((id): FilesystemChange => {
       const [was, is] = [before.get(id), state.get(id)]
       return { ...(was && shownIn(before, was) && { before: this.#show(was, before) }), ...(is && shownIn(state, is) && { after: this.#show(is, state) }) }
     })
@@ -239,6 +240,7 @@ export class MemoryVault implements MirroredFilesystem {
         const merged = new TextEncoder().encode(`${one}+${two}`)
         const digest = createHash('sha256').update(merged).digest('hex')
         this.contents.set(digest, merged)
+        this.written.add(digest)
         Object.assign(found, facts, { digest })
         return found.id
       }
