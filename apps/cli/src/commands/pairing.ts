@@ -3,7 +3,7 @@ import { DONE, RefusedError, UsageError } from '../errors.js'
 import { formatAge, formatTime, table } from '../format.js'
 import { textOption } from '../invocation.js'
 import type { CommandGroup } from './group.js'
-import { settle } from './syncing.js'
+import { refresh, settle } from './syncing.js'
 
 const pair: Handler = async (context, [url = ''], options) => {
   const node = nodeUrl(url)
@@ -34,6 +34,7 @@ const removeNode: Handler = async (context, [url = '']) => {
 }
 
 const devices: Handler = async context => {
+  await refresh(context)
   const known = context.client.engine.devices()
   await context.result(known, table(known.map(device => [
     device.id, device.current ? 'this device' : device.revokedAt === null ? '' : `revoked ${formatTime(device.revokedAt)}`
@@ -42,6 +43,8 @@ const devices: Handler = async context => {
 }
 
 const revoke: Handler = async (context, [id = '']) => {
+  // The device may be one that this one has not heard of yet.
+  await refresh(context)
   const matching = context.client.engine.devices().filter(device => device.id.startsWith(id) || device.peerId === id)
   const [device] = matching
   if (device === undefined) throw new RefusedError(`no device of this account is ${id}`, 'See `holdfast devices` for their ids')

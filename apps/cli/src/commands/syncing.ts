@@ -38,13 +38,16 @@ function isOnANode (context: CommandContext): boolean {
   return vault !== undefined && vault.root !== null && nodes.some(node => node.receipt?.root === vault.root)
 }
 
-/** Before reading: asks the nodes for news, unless this process hears of them as they come. What is here is shown in any case. */
+/**
+ * Before reading: asks the nodes for news, unless this process hears of them as they come. What is here is shown in
+ * any case. Contents are fetched when they are read, so that the first `ls` of a large vault does not wait for them.
+ */
 export async function refresh (context: CommandContext, ms = REFRESH_MS): Promise<void> {
   const { engine } = context.client
   if (context.holder.live || engine.nodes().length === 0) return
   const limit = bounded(context, ms)
   try {
-    const report = await engine.sync({ signal: limit })
+    const report = await engine.sync({ signal: limit, contents: false })
     if (report.reachableNodes === 0) await context.note('holdfast: no node is reachable; this is what is on this device.')
   } catch (error) {
     if (context.signal.aborted) throw error
