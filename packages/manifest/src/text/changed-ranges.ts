@@ -4,10 +4,11 @@ import { diffIndices } from 'node-diff3'
 export interface ChangedRange { readonly start: number, readonly end: number, readonly from: number, readonly to: number }
 
 /**
- * The longest common subsequence takes about the product of both lengths. More than this is a second of work, and so
- * many lines that repeat each other are hardly text that a person edited.
+ * The longest common subsequence takes about as many steps as there are pairs of equal lines, times the lines of the
+ * shorter side. This many are half a second of work, and so many lines that repeat each other are hardly text that a
+ * person edited.
  */
-const MAX_COMPARISONS = 100_000_000
+const MAX_STEPS = 1_000_000_000
 
 /**
  * What differs between a base and a version of it, in order, never adjacent. Lines that occur once in each are taken
@@ -17,10 +18,12 @@ const MAX_COMPARISONS = 100_000_000
  */
 export function changedRanges (base: readonly string[], version: readonly string[]): ChangedRange[] | null {
   const ranges: ChangedRange[] = []
+  let steps = 0
   for (const gap of gaps(base, version)) {
-    const inside = compare(base, version, gap)
-    if (inside === null) return null
-    ranges.push(...inside)
+    const [old, now] = [base.slice(gap.start, gap.end), version.slice(gap.from, gap.to)]
+    steps += (equalPairs(old, now) + old.length) * Math.min(old.length, now.length)
+    if (steps > MAX_STEPS) return null
+    for (const range of compare(old, now, gap)) ranges.push(range)
   }
   return ranges
 }
@@ -84,10 +87,15 @@ function longestRise (pairs: readonly [number, number][]): [number, number][] {
   return rise.reverse()
 }
 
-function compare (base: readonly string[], version: readonly string[], { start, end, from, to }: ChangedRange): ChangedRange[] | null {
+function compare (old: string[], now: string[], { start, end, from, to }: ChangedRange): ChangedRange[] {
   if (start === end || from === to) return [{ start, end, from, to }]
-  if ((end - start) * Math.min(end - start, to - from) + (end - start) * (to - from) > MAX_COMPARISONS) return null
-  return diffIndices(base.slice(start, end), version.slice(from, to))
+  return diffIndices(old, now)
     .map(({ buffer1, buffer2 }) => [buffer1 as [number, number], buffer2 as [number, number]] as const)
     .map(([[at, count], [other, others]]) => ({ start: start + at, end: start + at + count, from: from + other, to: from + other + others }))
+}
+
+function equalPairs (left: readonly string[], right: readonly string[]): number {
+  const counts = new Map<string, number>()
+  for (const line of left) counts.set(line, (counts.get(line) ?? 0) + 1)
+  return right.reduce((sum, line) => sum + (counts.get(line) ?? 0), 0)
 }

@@ -68,6 +68,11 @@ test('MAN-5 long texts take no time; text of nothing but repetitions is refused 
   expect(merge(lines.join('\n'), left.join('\n'), right.join('\n'))).toBe(['left', ...lines.slice(1), 'right'].join('\n'))
   const repeating = (first: string): Uint8Array => bytes(first + 'x\ny\n'.repeat(100_000) + first)
   expect(mergeText(repeating('a\n'), repeating('b\n'), repeating('y\ny\n'))).toBeNull()
+  // Each stretch is cheap to compare, all together are not.
+  const stretches = (count: number): Uint8Array => bytes(Array.from({ length: 400 }, (_, i) => `only ${i}\n${'same\n'.repeat(count)}`).join('other\n'))
+  expect(mergeText(stretches(500), stretches(600), stretches(501))).not.toBeNull()
+  const swapped = (a: string, b: string): Uint8Array => bytes(Array.from({ length: 400 }, (_, i) => `only ${i}\n${a}\n${'same\n'.repeat(500)}${b}\n`).join(''))
+  expect(mergeText(swapped('a', 'b'), swapped('b', 'a'), swapped('b', 'b'))).toBeNull()
   // Ten times what it takes on a slow machine; comparing all with all would take hours.
   expect(performance.now() - began).toBeLessThan(20_000)
 })
