@@ -43,7 +43,7 @@ async function takeStep (world: World, random: Seeded, step: number): Promise<st
   let told: string
   if (dice < 0.70) told = await work(world, device, random, step)
   else if (dice < 0.80) told = changeNetwork(world, random)
-  else if (dice < 0.86) told = crashDevice(world, device, random)
+  else if (dice < 0.86) told = crashDevice(device, random)
   else if (dice < 0.90) told = await crashNode(world, random)
   else told = await wait(world, random)
   await world.clock.runUntil(() => false, random.integer(400))
@@ -68,7 +68,7 @@ function changeNetwork (world: World, random: Seeded): string {
   return `partition ${left.join(' ')}`
 }
 
-function crashDevice (world: World, device: SimDevice, random: Seeded): string {
+function crashDevice (device: SimDevice, random: Seeded): string {
   if (random.chance(0.5)) {
     device.crash()
     return `crash ${device.name}`
