@@ -49,7 +49,7 @@ export interface EngineStatus { account: AccountId, device: DeviceId, vaults: Va
 
 export interface DeviceStatus { id: DeviceId, peerId: string, current: boolean, revokedAt: number | null }
 
-export interface VerifyReport { blocks: number, bytes: number, bad: string[], repaired: string[] }
+export interface VerifyReport { blocks: number, bytes: number, bad: string[], repaired: string[], /** Nodes that could not be checked. */ failures: HoldfastError[] }
 
 /** A file's content, sealed and stored, that no entry names yet. */
 export interface PreparedFile {

@@ -160,7 +160,7 @@ async function sync ({ store, nodes, publisher, wanted, resolveTexts }: Parts, o
     const failed = [...nodes.links.values()].some(link => link.error !== null)
     if (store.state.root !== null && (failed || ((options.contents === false || wanted.count === 0) && nodes.isSafe()))) break
   }
-  for (const link of nodes.links.values()) if (link.error !== null) failures.push(link.error)
+  for (const link of nodes.links.values()) failures.push(...link.refused, ...link.error === null ? [] : [link.error])
   const links = [...nodes.links.values()]
   return { settled: nodes.isSafe() && wanted.count === 0, nodes: links.length, reachableNodes: links.filter(link => link.reachable).length, failures }
 }

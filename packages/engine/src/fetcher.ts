@@ -1,4 +1,4 @@
-import { BlockNotFoundError, RAW, blockId, blockLinks, checkBlock, isHoldfastError, parseCid, type Block, type BlockId, type BlockStore, type CallOptions, type Network, type NodeClient } from '@holdfast/protocol'
+import { BlockNotFoundError, RAW, blockId, blockLinks, checkBlock, isHoldfastError, parseCid, type Block, type BlockId, type BlockStore, type CallOptions, type HoldfastError, type Network, type NodeClient } from '@holdfast/protocol'
 import type { CID } from 'multiformats/cid'
 
 /**
@@ -7,9 +7,9 @@ import type { CID } from 'multiformats/cid'
  * CID checks.
  */
 export interface Fetcher {
-  /** One block. Throws BlockNotFoundError when nobody reachable has it. */
+  /** One block. Throws BlockNotFoundError when nobody reachable has it, CorruptBlockError when all that is to be had is broken. */
   get (cid: CID, options?: CallOptions): Promise<Uint8Array>
-  /** All of these. Throws BlockNotFoundError for the first that nobody reachable has. */
+  /** All of these. Throws as `get` for the first that is not to be had. */
   getMany (cids: readonly CID[], options?: CallOptions): Promise<Map<BlockId, Uint8Array>>
   /** Brings these and all they link to here. Resolves to the number of chunks that had to be fetched. */
   complete (roots: readonly CID[], options?: CallOptions): Promise<number>
@@ -35,11 +35,13 @@ const LARGE_BATCH = 64
 const PEER_CONCURRENCY = 16
 
 type Found = Map<BlockId, Uint8Array>
+/** What sources answered with instead of blocks. */
+type Faults = HoldfastError[]
 
 export function createFetcher ({ store, nodes, network }: FetcherComponents): Fetcher {
   const offered = new Map<BlockId, Block>()
 
-  async function fromNodes (wanted: Map<BlockId, CID>, found: Found, options?: CallOptions): Promise<void> {
+  async function fromNodes (wanted: Map<BlockId, CID>, found: Found, faults: Faults, options?: CallOptions): Promise<void> {
     for (const node of nodes()) {
       if (wanted.size === 0) return
       let batch: Block[] = []
@@ -55,12 +57,13 @@ export function createFetcher ({ store, nodes, network }: FetcherComponents): Fe
         options?.signal?.throwIfAborted()
         // A node that fails is one source less; the next node or the peers are asked for the rest.
         if (!isHoldfastError(error)) throw error
+        faults.push(error)
       }
       if (batch.length > 0) await store.put(batch)
     }
   }
 
-  async function fromPeers (wanted: Map<BlockId, CID>, found: Found, options?: CallOptions): Promise<void> {
+  async function fromPeers (wanted: Map<BlockId, CID>, found: Found, faults: Faults, options?: CallOptions): Promise<void> {
     if (network === null || network.connectedPeers().length === 0) return
     const queue = [...wanted]
     const worker = async (): Promise<void> => {
@@ -74,6 +77,7 @@ export function createFetcher ({ store, nodes, network }: FetcherComponents): Fe
         } catch (error) {
           options?.signal?.throwIfAborted()
           if (!isHoldfastError(error)) throw error
+          faults.push(error)
         }
       }
     }
@@ -95,9 +99,11 @@ export function createFetcher ({ store, nodes, network }: FetcherComponents): Fe
       found.set(id, offer.bytes)
     }))
     if (offers.length > 0) await store.put(offers)
-    if (wanted.size > 0) await fromNodes(wanted, found, options)
-    if (wanted.size > 0) await fromPeers(wanted, found, options)
-    for (const id of wanted.keys()) throw new BlockNotFoundError(id)
+    const faults: Faults = []
+    if (wanted.size > 0) await fromNodes(wanted, found, faults, options)
+    if (wanted.size > 0) await fromPeers(wanted, found, faults, options)
+    // A source that holds something broken is told of; one that holds nothing is not to blame.
+    for (const id of wanted.keys()) throw faults.find(fault => fault.family === 'corrupt') ?? new BlockNotFoundError(id)
     return found
   }
 

@@ -1,5 +1,5 @@
-import { examineHead, readHeadRecord, readRoot, type Root } from '@holdfast/roots'
-import { checkVersion, CorruptBlockError, decode, encode, fieldReader, InvalidArgumentError, type CallOptions, type DeviceId, type HeadName } from '@holdfast/protocol'
+import { examineHead, readHeadRecord, readRoot, type HeadVerdict, type Root, type RootAt } from '@holdfast/roots'
+import { checkVersion, CorruptBlockError, decode, encode, fieldReader, InvalidArgumentError, isHoldfastError, type CallOptions, type DeviceId, type HeadName } from '@holdfast/protocol'
 import type { CID } from 'multiformats/cid'
 import type { EngineEvent } from './engine-types.js'
 import type { Fetcher } from './fetcher.js'
@@ -39,10 +39,8 @@ export async function collectHead (store: VaultStore, fetcher: Fetcher, { name, 
   if (root.vault !== store.components.vault) throw new InvalidArgumentError('a head of another vault came under this vault', 'It was refused and nothing was changed.', { head: name })
   if (BigInt(root.counter) !== sequence) throw new CorruptBlockError('a head record and its root have different counters', { head: name })
   const previous = await storedHead(store, root.device)
-  if (previous !== null) {
-    if (previous.root.equals(cid)) return null
-    await fetcher.get(previous.root, options)
-  }
+  if (previous?.root.equals(cid) === true) return null
+  if (previous !== null) await examine(fetcher, previous, { cid, root }, options)
   const head = { name, record, cid, root }
   await collectRoot(store, fetcher, head, options)
   return head
@@ -59,9 +57,7 @@ export async function mergeHead (store: VaultStore, fetcher: Fetcher, head: Read
   if (isKnown(store, cid)) return null
   const previous = await storedHead(store, root.device)
   if (previous?.root.equals(cid) === true) return null
-  const verdict = previous === null
-    ? 'newer'
-    : examineHead({ cid: previous.root, root: await readRoot({ cid: previous.root, bytes: await fetcher.get(previous.root, options) }) }, { cid, root })
+  const verdict = previous === null ? 'newer' : await examine(fetcher, previous, { cid, root }, options)
   const isOwn = root.device === store.components.device.id
   // An older root of this very device may be of a time that it lost; whether it is shows what it holds.
   if (verdict === 'same' || (verdict === 'older' && !isOwn)) return null
@@ -75,6 +71,18 @@ export async function mergeHead (store: VaultStore, fetcher: Fetcher, head: Read
     await store.components.records.write([{ key: store.keys.head(root.device), value: encodeHead(stored) }])
   }
   return result
+}
+
+async function examine (fetcher: Fetcher, previous: StoredHead, next: RootAt, options?: CallOptions): Promise<HeadVerdict> {
+  let root: Root
+  try {
+    root = await readRoot({ cid: previous.root, bytes: await fetcher.get(previous.root, options) })
+  } catch (error) {
+    if (!isHoldfastError(error)) throw error
+    // Its block was lost here, and nobody keeps old roots: the counter is what is left to go by.
+    return next.root.counter > previous.counter ? 'newer' : 'older'
+  }
+  return examineHead({ cid: previous.root, root }, next)
 }
 
 /**

@@ -36,6 +36,8 @@ export interface NodeLink {
   sent: CID | null
   reachable: boolean
   error: HoldfastError | null
+  /** Why heads that it told of in the last round were not taken. */
+  refused: readonly HoldfastError[]
   /** Runs one round now, or once more after the one that runs. Resolves when a round that began after this call has ended; failures are in `error`, never thrown. */
   round (options?: CallOptions): Promise<void>
   remember (change: Partial<RememberedNode>): Promise<void>
@@ -102,6 +104,7 @@ export function createNodeLink ({ client, records, clock, remembered, work, onSt
     sent: null,
     reachable: true,
     error: null,
+    refused: [],
     round (options) {
       if (running === null) {
         running = once(options).finally(() => { running = null })

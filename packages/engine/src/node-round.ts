@@ -34,6 +34,7 @@ async function pull ({ store, takeHead, onError, onLateBlocks }: NodeRoundCompon
   const heads = await link.client.heads(store.components.vault, options)
   // It answers: the blocks of these heads may be asked of it, although the last round failed.
   link.reachable = true
+  const refused: HoldfastError[] = []
   for (const head of heads) {
     if (head.record === null) continue
     try {
@@ -42,10 +43,13 @@ async function pull ({ store, takeHead, onError, onLateBlocks }: NodeRoundCompon
     } catch (error) {
       options?.signal?.throwIfAborted()
       // One head that cannot be taken must not keep the others, or this device's own changes, from travelling.
-      if (error instanceof BlockNotFoundError) onLateBlocks()
-      else onError(asHoldfastError('merging a head', error))
+      const fault = asHoldfastError('merging a head', error)
+      refused.push(fault)
+      if (fault instanceof BlockNotFoundError) onLateBlocks()
+      else onError(fault)
     }
   }
+  link.refused = refused
   return merged
 }
 

@@ -1,6 +1,6 @@
 import { blockId, type BlockId } from '@holdfast/protocol'
 import { describe, expect, it } from 'vitest'
-import { createTestRandom, createTestWorld, damaged, readBytes, save, type TestDevice } from './world.test-support.js'
+import { createTestRandom, createTestWorld, damaged, names, readBytes, save, syncAll, type TestDevice } from './world.test-support.js'
 
 const CONTENT = createTestRandom(9).bytes(50_000)
 
@@ -46,7 +46,9 @@ describe('verify', () => {
   it('CHK-3: a block that the node holds corrupt or lost is found, named with the node, and given to it again', async () => {
     const { world, device } = await settled()
     const node = world.nodes[0]!
-    for (const id of [...node.held.keys()]) {
+    // A list of its own: what is deleted and put back comes to the end of the map.
+    const held = [...node.held.keys()]
+    for (const id of held) {
       for (const harm of ['corrupt', 'missing'] as const) {
         const good = node.held.get(id)!
         if (harm === 'corrupt') node.held.set(id, damaged(good))
@@ -70,14 +72,36 @@ describe('verify', () => {
     expect(report.repaired).toEqual([])
     expect(report.bad[0]).toBe(id)
     // Here it went, so that a good copy is taken as soon as somebody has one.
+    expect(device.disk.held.has(id)).toBe(false)
+    await expect(readBytes(device, 'file')).rejects.toMatchObject({ family: 'corrupt' })
+    world.nodes[0]!.held.delete(id)
     await expect(readBytes(device, 'file')).rejects.toMatchObject({ family: 'retryable' })
+  })
+
+  it('ROOT-3: another device is heard of although the block of its last root was lost here', async () => {
+    const { world, device } = await settled()
+    const other = await world.device()
+    await syncAll(other, device)
+    await save(device, world.clock, 'more', 'more')
+    await device.engine.sync()
+    await other.engine.sync()
+    const last = device.engine.status().vaults[0]!.root as BlockId
+    for (const held of [other.disk.held, world.nodes[0]!.held]) expect(held.delete(last)).toBe(true)
+    await save(device, world.clock, 'last', 'last')
+    await device.engine.sync()
+    await other.engine.sync()
+    expect(names(other)).toEqual(['file', 'last', 'more'])
+    expect(other.errors()).toEqual([])
   })
 
   it('CHK-3: a node that is away does not hide what is wrong here', async () => {
     const { world, device } = await settled()
     world.nodes[0]!.reachable = false
-    const id = blockId(device.engine.vault.index.lookup('/file')!.content.kind === 'file' ? (device.engine.vault.index.lookup('/file')!.content as { node: never }).node : (null as never))
-    device.disk.held.delete(id)
-    await expect(device.engine.verify({ repair: false })).rejects.toMatchObject({ name: 'UnreachableError', family: 'retryable' })
+    const { content } = device.engine.vault.index.lookup('/file')!
+    if (content.kind !== 'file') throw new Error('a file was expected')
+    device.disk.held.delete(blockId(content.node))
+    const report = await device.engine.verify({ repair: true })
+    expect(report).toMatchObject({ bad: [blockId(content.node)], repaired: [] })
+    expect(report.failures.map(failure => [failure.name, failure.family])).toEqual([['UnreachableError', 'retryable']])
   })
 })

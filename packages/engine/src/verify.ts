@@ -1,4 +1,4 @@
-import { blockId, blockLinks, BlockNotFoundError, checkBlock, isHoldfastError, parseCid, type Block, type BlockId, type CallOptions, type NodeClient, type ProgressOptions } from '@holdfast/protocol'
+import { asHoldfastError, blockId, blockLinks, BlockNotFoundError, checkBlock, CorruptBlockError, isHoldfastError, parseCid, type Block, type BlockId, type CallOptions, type NodeClient, type ProgressOptions } from '@holdfast/protocol'
 import type { CID } from 'multiformats/cid'
 import type { VerifyReport } from './engine-types.js'
 import type { Fetcher } from './fetcher.js'
@@ -12,10 +12,11 @@ const NODE_BATCH = 256
 /**
  * Re-reads every block from the root down, here and on every node, and checks it against its CID. With `repair`,
  * a bad or missing block is replaced from whoever has a good copy: this device from nodes and peers, a node from
- * this device. `bad` and `repaired` name blocks, with the node's address behind those that are bad there.
+ * this device. `bad` and `repaired` name blocks, with the node's address behind those that are bad there; `failures`
+ * are nodes that could not be asked.
  */
 export async function verifyVault (components: VerifyComponents, options: ProgressOptions & { repair: boolean }): Promise<VerifyReport> {
-  const report: VerifyReport = { blocks: 0, bytes: 0, bad: [], repaired: [] }
+  const report: VerifyReport = { blocks: 0, bytes: 0, bad: [], repaired: [], failures: [] }
   const seen = new Map<BlockId, CID>()
   let level: CID[] = await starts(components.store)
   while (level.length > 0) {
@@ -34,7 +35,13 @@ export async function verifyVault (components: VerifyComponents, options: Progre
     }
     level = next
   }
-  for (const node of components.nodes()) await checkNode(components.store, node, [...seen.values()], options, report)
+  for (const node of components.nodes()) {
+    try { await checkNode(components.store, node, [...seen.values()], options, report) } catch (error) {
+      options.signal?.throwIfAborted()
+      // What is known of this device and of other nodes is worth telling all the same.
+      report.failures.push(asHoldfastError('checking a node', error))
+    }
+  }
   return report
 }
 
@@ -62,7 +69,7 @@ async function checkHere ({ store, fetcher }: VerifyComponents, cid: CID, option
     report.repaired.push(id)
     return { cid, bytes }
   } catch (error) {
-    if (error instanceof BlockNotFoundError) return null
+    if (error instanceof BlockNotFoundError || error instanceof CorruptBlockError) return null
     throw error
   }
 }

@@ -1,4 +1,4 @@
-import { asHoldfastError, blockId, BlockNotFoundError, parseCid, type BlockId, type CallOptions, type HoldfastError } from '@holdfast/protocol'
+import { asHoldfastError, blockId, BlockNotFoundError, isHoldfastError, parseCid, type BlockId, type CallOptions, type HoldfastError } from '@holdfast/protocol'
 import type { CID } from 'multiformats/cid'
 import type { Fetcher } from './fetcher.js'
 import type { VaultStore } from './vault-store.js'
@@ -39,7 +39,7 @@ export async function loadWantedFiles (store: VaultStore, fetcher: Fetcher): Pro
     } catch (error) {
       options?.signal?.throwIfAborted()
       if (ids.length === 1) return [asHoldfastError('fetching a file', error)]
-      if (!(error instanceof BlockNotFoundError)) return [asHoldfastError('fetching files', error)]
+      if (!(error instanceof BlockNotFoundError) && !(isHoldfastError(error) && error.family === 'corrupt')) return [asHoldfastError('fetching files', error)]
     }
     const half = ids.length >> 1
     return [...await fetchBatch(ids.slice(0, half), options), ...await fetchBatch(ids.slice(half), options)]

@@ -1,5 +1,5 @@
 import type { Handler } from '../context.js'
-import { DONE, DamagedError } from '../errors.js'
+import { DONE, DamagedError, PARTLY_DONE } from '../errors.js'
 import { count, formatBytes } from '../format.js'
 import { flag } from '../invocation.js'
 import type { CommandGroup } from './group.js'
@@ -11,13 +11,14 @@ const verify: Handler = async (context, _args, options) => {
   try {
     report = await context.client.engine.verify({ repair, signal: context.signal, onProgress: ({ done, total }) => { bar.update(done, total) } })
   } finally { await bar.end() }
-  const { blocks, bytes, bad, repaired } = report
+  const { blocks, bytes, bad, repaired, failures } = report
+  for (const failure of failures) await context.warn(failure)
   const broken = bad.filter(block => !repaired.includes(block))
   await context.result({ blocks, bytes, bad, repaired }, [
     ...bad.map(block => `${repaired.includes(block) ? 'repaired' : 'bad     '}  ${block}`),
     ...(broken.length === 0 ? [`All ${count(blocks, 'block')} (${formatBytes(bytes)}) are good.`] : [])
   ])
-  if (broken.length === 0) return DONE
+  if (broken.length === 0) return failures.length === 0 ? DONE : PARTLY_DONE
   throw new DamagedError(`${count(broken.length, 'block')} of ${blocks} ${broken.length === 1 ? 'is' : 'are'} bad or missing`, repair
     ? 'No good copy was reachable: connect another device or node that has one and run this again'
     : 'Run `holdfast verify --repair` to take good copies from a node or another device')
