@@ -40,7 +40,8 @@ export interface NodeLink {
   refused: readonly HoldfastError[]
   /** Runs one round now, or once more after the one that runs. Resolves when a round that began after this call has ended; failures are in `error`, never thrown. */
   round (options?: CallOptions): Promise<void>
-  remember (change: Partial<RememberedNode>): Promise<void>
+  /** `durable`: it survives a power cut once this resolves. */
+  remember (change: Partial<RememberedNode>, options?: { durable?: boolean }): Promise<void>
   status (): NodeStatus
   /** Ends its timers. */
   stop (): void
@@ -113,9 +114,9 @@ export function createNodeLink ({ client, records, clock, remembered, work, onSt
       waiting ??= running.then(() => { waiting = null; return link.round(options) })
       return waiting
     },
-    async remember (change) {
+    async remember (change, options) {
       link.remembered = { ...link.remembered, ...change }
-      if (!forgotten) await records.write([{ key: keyOf(link.url), value: encodeNode(link.remembered) }])
+      if (!forgotten) await records.write([{ key: keyOf(link.url), value: encodeNode(link.remembered) }], options)
     },
     status: () => ({
       url: link.url,

@@ -96,7 +96,7 @@ export function createNodes (components: NodesComponents): Nodes {
       const { name, publicKey } = headKeyOf(device.seed, vault)
       await client.registerVault({ vault, topic, head: name, headKey: publicKey }, options)
       const link = connect(newNode(url, description), client)
-      await link.remember({})
+      await link.remember({}, { durable: true })
       await errands.run(link, options)
       if (background.running) background.run('a round with a node', () => link.round({ signal: background.signal }))
       return description

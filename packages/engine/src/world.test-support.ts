@@ -135,7 +135,7 @@ export function createTestNode (name: string, clock: Clock): TestNode {
     client: () => new Proxy({ url: node.url, ...honest }, {
       get (target, property, receiver) {
         if (property === 'url' || property === 'close') return Reflect.get(target, property, receiver) as unknown
-        if (!node.reachable) return property === 'getBlocks' ? async function * () { throw new UnreachableError(node.url) } : async () => { throw new UnreachableError(node.url) }
+        if (!node.reachable) return property === 'getBlocks' ? () => unreachable(node.url) : async () => { throw new UnreachableError(node.url) }
         return Reflect.get(node.sabotage, property) ?? Reflect.get(target, property, receiver) as unknown
       }
     })
@@ -249,3 +249,8 @@ export const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(te
 
 /** Bytes of a block's copy with one bit turned. */
 export const damaged = (bytes: Uint8Array): Uint8Array => Uint8Array.from(bytes, (byte, i) => i === bytes.length >> 1 ? byte ^ 1 : byte)
+
+/** An iteration that fails at its first step, as a request to a node that is away does. */
+function unreachable (url: string): AsyncIterable<never> {
+  return { [Symbol.asyncIterator]: () => ({ next: async () => { throw new UnreachableError(url) } }) }
+}

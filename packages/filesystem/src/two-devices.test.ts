@@ -71,7 +71,7 @@ describe('two devices', () => {
     await both()
     for (const folder of [left, right]) {
       expect(await folder.stat('/f')).toMatchObject({ size: 4, versions: 2, conflicts: 1 })
-      expect((await folder.history('/f')).filter(version => version.current).map(version => version.size).sort()).toEqual([3, 4])
+      expect((await folder.history('/f')).filter(version => version.current).map(version => version.size).sort((a, b) => a - b)).toEqual([3, 4])
       expect(await folder.tree()).toEqual(['/f'])
     }
     expect([a, b].map(device => device.events.some(event => event.type === 'conflict'))).toEqual([true, true])
@@ -111,7 +111,7 @@ describe('two devices', () => {
     expect(await left.tree()).toEqual([])
     for (const top of await left.trash()) await left.restoreTrash(top.id)
     await both()
-    expect((await right.tree()).map(path => path.split('/').at(-1)).filter(name => name !== '').sort()).toEqual(['left', 'right'])
+    expect((await right.tree()).map(path => path.split('/').at(-1)).filter(name => name !== '').toSorted((a, b) => a! < b! ? -1 : 1)).toEqual(['left', 'right'])
   })
 
   it('MAN-3: equal files of one name are one; edited, moved and deleted, it stays one', async () => {
