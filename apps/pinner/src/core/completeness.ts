@@ -1,5 +1,6 @@
 import { MAX_BLOCKS_PER_REQUEST, QuotaExceededError, type BlockStore, type CallOptions, type Clock, type RecordStore } from '@holdfast/protocol'
 import type { CID } from 'multiformats/cid'
+import { abortable } from './abortable.js'
 import { mapParallel } from './batches.js'
 import type { BlockFacts, Ledger, Owner, Quotas } from './ledger.js'
 import { walkIncomplete, type Walk } from './walk.js'
@@ -13,6 +14,8 @@ export interface Completeness {
   settle (root: CID, owner: Owner, options?: CallOptions): Promise<readonly CID[]>
   /** Blocks that garbage collection took, or no longer calls complete: walks that rest on them start again. */
   invalidate (ids: Iterable<string>): void
+  /** Told whenever blocks were found complete and written down as such. */
+  onCompleted (listener: () => void): void
 }
 
 const WRITE_BATCH = 2_000
@@ -21,6 +24,7 @@ const READS_IN_FLIGHT = 64
 export function createCompleteness ({ blocks, records, ledger, clock, quotas }: { blocks: BlockStore, records: RecordStore, ledger: Ledger, clock: Clock, quotas: Quotas }): Completeness {
   const running = new Set<{ visited: Set<string>, stale: boolean }>()
   const underway = new Map<string, Promise<readonly CID[]>>()
+  const listeners = new Set<() => void>()
 
   const commit = async (walk: Walk, owner: Owner): Promise<void> => {
     const changes = new Map<CID, { before: BlockFacts | undefined, after: BlockFacts }>()
@@ -37,6 +41,7 @@ export function createCompleteness ({ blocks, records, ledger, clock, quotas }: 
     }
     if (quotas.vault !== null && owner.startsWith('vault:') && ledger.usedBy(owner) + added > quotas.vault) throw new QuotaExceededError(quotas.where, quotas.vault)
     await blocks.flush()
+    for (const listener of listeners) listener()
     for (const part of parts([...changes], WRITE_BATCH)) {
       const { records: writes, apply } = ledger.change(new Map(part))
       await records.write(writes, { durable: true })
@@ -73,19 +78,11 @@ export function createCompleteness ({ blocks, records, ledger, clock, quotas }: 
     },
     invalidate (ids) {
       for (const id of ids) for (const run of running) if (run.visited.has(id)) run.stale = true
-    }
+    },
+    onCompleted (listener) { listeners.add(listener) }
   }
 }
 
 function * parts<T> (items: readonly T[], size: number): Generator<T[]> {
   for (let i = 0; i < items.length; i += size) yield items.slice(i, i + size)
-}
-
-async function abortable<T> (work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return work
-  return new Promise<T>((resolve, reject) => {
-    const onAbort = (): void => { reject(signal.reason as Error) }
-    signal.addEventListener('abort', onAbort, { once: true })
-    work.then(resolve, reject).finally(() => { signal.removeEventListener('abort', onAbort) })
-  })
 }

@@ -27,48 +27,70 @@ const SWEEP_BATCH = 500
  * 3. Mark again from the pins there are now: roots that came meanwhile may rest on blocks of step 2.
  * 4. Delete what is unmarked, not complete and old: an upload in progress is young, a root completed meanwhile has
  *    made its blocks complete. Both are decided under the ledger's lock.
+ *
+ * While a root that was wholly here lacks a block with links, because the disk lost it, nothing is let go: what that block
+ * reached cannot be known, and is to be there once a device brought the block again.
  */
 export async function collectGarbage (components: Components, options: CallOptions & { onSwept?: Swept } = {}): Promise<Collected> {
   const marked = new Set<string>()
-  await mark(components, marked, options)
-  await demote(components, marked, options)
-  await mark(components, marked, options)
-  const collected = await sweep(components, marked, options)
+  const collected = await mark(components, marked, options) ? await release(components, marked, options) : { blocks: 0, bytes: 0, waiting: 0 }
   await adoptUncounted(components, options)
   return collected
 }
 
+async function release (components: Components, marked: Set<string>, options: CallOptions & { onSwept?: Swept }): Promise<Collected> {
+  await demote(components, marked, options)
+  const intact = await mark(components, marked, options)
+  return intact ? sweep(components, marked, options) : { blocks: 0, bytes: 0, waiting: 0 }
+}
+
 /**
  * Everything that has to stay: wholly, or (roots of released heads, envelopes, direct pins) the block alone. The
- * latter are never marked: they stay, but nothing may say any longer that all below them is here.
+ * latter are never marked: they stay, but nothing may say any longer that all below them is here. Roots in `arriving` have
+ * perhaps not come wholly yet.
  */
-function pinned (registry: Registry): { whole: CID[], alone: CID[] } {
+function pinned (registry: Registry): { whole: CID[], arriving: CID[], alone: CID[] } {
   const whole: CID[] = []
+  const arriving: CID[] = []
   const alone: CID[] = []
   for (const head of registry.head.values()) {
-    const kept = [head.root, head.pinned].filter(cid => cid !== null)
-    if (head.released) alone.push(...kept)
-    else whole.push(...kept)
+    if (head.root !== null) (head.released ? alone : arriving).push(head.root)
+    if (head.pinned !== null) (head.released ? alone : whole).push(head.pinned)
   }
   for (const envelope of registry.envelope.values()) if (envelope.target !== null) alone.push(envelope.target)
   for (const pin of registry.pin.values()) (pin.recursive ? whole : alone).push(pin.cid)
-  return { whole, alone }
+  return { whole, arriving, alone }
 }
 
-/** Depth first, so that few blocks are in memory at once. Adds to `marked`; what is marked already is not walked again. */
-async function mark ({ registry, blocks }: Components, marked: Set<string>, options: CallOptions): Promise<void> {
-  const stack = [...pinned(registry).whole]
+/** Adds to `marked`; what is marked already is not walked again. False when something that was wholly here no longer is. */
+async function mark ({ registry, blocks }: Components, marked: Set<string>, options: CallOptions): Promise<boolean> {
+  const { whole, arriving } = pinned(registry)
+  const intact = await markFrom(whole, blocks, marked, options)
+  await markFrom(arriving, blocks, marked, options)
+  return intact
+}
+
+/** Depth first, so that few blocks are in memory at once. False when a block was not here. */
+async function markFrom (roots: readonly CID[], blocks: BlockStore, marked: Set<string>, options: CallOptions): Promise<boolean> {
+  let intact = true
+  const stack = [...roots]
   for (let cid = stack.pop(); cid !== undefined; cid = stack.pop()) {
     options.signal?.throwIfAborted()
     const id = cid.toString()
     if (marked.has(id)) continue
     marked.add(id)
-    if (cid.code === DAG_CBOR) stack.push(...await linksOf(cid, blocks, options))
+    if (cid.code !== DAG_CBOR) continue
+    const links = await linksOf(cid, blocks, options)
+    if (links === undefined) intact = false
+    else stack.push(...links)
   }
+  return intact
 }
 
-async function linksOf (cid: CID, blocks: BlockStore, options: CallOptions): Promise<CID[]> {
+/** Undefined when the block is not here. */
+async function linksOf (cid: CID, blocks: BlockStore, options: CallOptions): Promise<CID[] | undefined> {
   try { return blockLinks({ cid, bytes: await blocks.get(cid, options) }) } catch (error) {
+    if (error instanceof BlockNotFoundError) return undefined
     // An incomplete root, or one that holds something malformed: what is here of it stays, the rest goes on.
     if (isHoldfastError(error)) return []
     throw error

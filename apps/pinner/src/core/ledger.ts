@@ -1,5 +1,5 @@
 import {
-  blockId, checkVersion, decode, encode, fieldReader, QuotaExceededError,
+  blockId, checkVersion, decode, encode, equalBytes, fieldReader, isHoldfastError, QuotaExceededError,
   type AccountId, type Block, type BlockStore, type CallOptions, type Clock, type RecordChange, type RecordStore, type VaultId
 } from '@holdfast/protocol'
 import type { CID } from 'multiformats/cid'
@@ -27,7 +27,7 @@ export interface Ledger {
   /** Held by whatever decides on the fate of blocks: putting, completing, sweeping. */
   readonly lock: Mutex
   facts (cid: CID, options?: CallOptions): Promise<BlockFacts | undefined>
-  /** Counts and stores. Throws QuotaExceededError, before anything is stored. */
+  /** Counts and stores; a stored block with other bytes than this one is replaced. Throws QuotaExceededError, before anything is stored. */
   add (blocks: readonly Block[], owner: Owner, options?: CallOptions): Promise<void>
   /** Counts blocks that are here already, whatever the quota says: what is here is here. */
   adopt (blocks: readonly Block[], options?: CallOptions): Promise<void>
@@ -81,7 +81,7 @@ export async function openLedger ({ records, blocks, clock, quotas }: { records:
       }
     }
   })
-  const count = async (added: readonly Block[], owner: Owner, limit: number | null, options?: CallOptions): Promise<void> => {
+  const count = async (added: readonly Block[], owner: Owner, limit: number | null, options?: CallOptions): Promise<Block[]> => {
     const known = await Promise.all(added.map(async block => facts(block.cid, options)))
     const at = clock.now()
     const changes = new Map<CID, { before: BlockFacts | undefined, after: BlockFacts }>()
@@ -96,15 +96,42 @@ export async function openLedger ({ records, blocks, clock, quotas }: { records:
     const { records: writes, apply } = change(changes)
     if (writes.length > 0) await records.write(writes, options)
     apply()
+    return added.filter((_, i) => known[i] !== undefined)
+  }
+  const isBad = async ({ cid, bytes }: Block): Promise<boolean> => {
+    try { return !equalBytes(await blocks.get(cid), bytes) } catch (error) {
+      // Whatever keeps it from being read, the good bytes are at hand.
+      if (isHoldfastError(error)) return true
+      throw error
+    }
+  }
+  /** A store takes a CID that it knows for stored. So blocks that were here before are compared with what came; few uploads have any. */
+  const replaceBad = async (known: readonly Block[], options?: CallOptions): Promise<void> => {
+    const bad: Block[] = []
+    for (const block of known) {
+      options?.signal?.throwIfAborted()
+      if (await isBad(block)) bad.push(block)
+    }
+    if (bad.length === 0) return
+    await lock.run(async () => {
+      const still: Block[] = []
+      for (const block of bad) if (await isBad(block)) still.push(block)
+      if (still.length === 0) return
+      await blocks.delete(still.map(block => block.cid))
+      await blocks.put(still)
+      // Some may be called complete already, which says that they are on the disk.
+      await blocks.flush()
+    })
   }
   return {
     lock, facts, all, change,
     async add (added, owner, options) {
       const distinct = [...new Map(added.map(block => [blockId(block.cid), block])).values()]
-      await lock.run(async () => count(distinct, owner, quotas.total, options))
+      const known = await lock.run(async () => count(distinct, owner, quotas.total, options))
+      await replaceBad(known, options)
       await blocks.put(distinct, options)
     },
-    adopt: async (found, options) => lock.run(async () => count(found, 'operator', null, options)),
+    adopt: async (found, options) => lock.run(async () => { await count(found, 'operator', null, options) }),
     used: () => totals.used,
     count: () => totals.blocks,
     usedBy: owner => totals.owners.get(owner) ?? 0

@@ -5,8 +5,10 @@ import {
 } from '@holdfast/protocol'
 import type { CID } from 'multiformats/cid'
 import { createAccounts, type Accounts } from './accounts.js'
+import { createAudit } from './audit.js'
 import { batches } from './batches.js'
 import { createCompleteness } from './completeness.js'
+import { createDamage, type Damage } from './damage.js'
 import type { Listener, PinnerEvent } from './events.js'
 import { collectGarbage, type Collected } from './garbage.js'
 import { createHeads, type AcceptOptions } from './heads.js'
@@ -15,6 +17,7 @@ import { PUT_BATCH_BLOCKS, PUT_BATCH_BYTES } from './limits.js'
 import { createPins } from './pins.js'
 import { requireOperator, requireWriter, type Principal } from './principal.js'
 import { openRegistry, type Pin, type Registry } from './registry.js'
+import { createSoundBlocks } from './sound-blocks.js'
 
 export interface PinnerComponents {
   readonly blocks: BlockStore
@@ -64,7 +67,7 @@ export interface Pinner {
   getRecord (principal: Principal, name: HeadName): Uint8Array | null
   /** Checks, counts and stores, a batch at a time; resolves when all are stored (not yet flushed). Progress in bytes. */
   putBlocks (principal: Principal, blocks: AsyncIterable<Block> | Iterable<Block>, options?: ProgressOptions): Promise<void>
-  /** Throws BlockNotFoundError, UnauthorisedError. */
+  /** Its bytes are what the CID says; a damaged block is not here. Throws BlockNotFoundError, UnauthorisedError. */
   getBlock (principal: Principal, cid: CID, options?: CallOptions): Promise<Uint8Array>
   hasBlock (principal: Principal, cid: CID, options?: CallOptions): Promise<boolean>
   /** What is here of these, in order. Throws LimitExceededError over MAX_BLOCKS_PER_REQUEST. */
@@ -80,6 +83,8 @@ export interface Pinner {
   pinnedRoots (principal: Principal): { name: HeadName, root: CID }[]
   /** Settles heads, releases dominated ones, sweeps. One run at a time; a second caller shares the first's. */
   collectGarbage (options?: CallOptions & { principal?: Principal, onSwept?: (cid: CID) => void }): Promise<Collected>
+  /** Finds blocks that the disk lost or spoiled; devices are then asked for them. `thorough` reads all that is kept, otherwise they are looked up, and some read. */
+  audit (options?: CallOptions & { thorough?: boolean }): Promise<void>
   on (listener: Listener): () => void
 }
 
@@ -87,7 +92,7 @@ const DAY_MS = 24 * 60 * 60 * 1000
 
 /** Opens the node's state; nothing runs by itself. */
 export async function createPinner (components: PinnerComponents, options: PinnerOptions = {}): Promise<Pinner> {
-  const { blocks, records, clock, random, signer, quotaBytes = null } = components
+  const { blocks: disk, records, clock, random, signer, quotaBytes = null } = components
   const { vaultQuotaBytes = null, uploadGraceMs = DAY_MS, headGraceMs = 7 * DAY_MS, version = '0.1.0', addresses = () => [] } = options
   const peerId = peerIdOfKey(signer.publicKey)
   const quotas = { where: `node ${peerId}`, total: quotaBytes, vault: vaultQuotaBytes }
@@ -95,11 +100,15 @@ export async function createPinner (components: PinnerComponents, options: Pinne
   const emit = (event: PinnerEvent): void => { for (const listener of listeners) listener(event) }
 
   const registry = await openRegistry(records)
-  const ledger = await openLedger({ records, blocks, clock, quotas })
+  const parts: { damage?: Damage } = {}
+  const blocks = createSoundBlocks(disk, async cids => parts.damage?.report(cids))
+  const ledger = await openLedger({ records, blocks: disk, clock, quotas })
   const completeness = createCompleteness({ blocks, records, ledger, clock, quotas })
+  const damage = parts.damage = createDamage({ blocks: disk, records, ledger, completeness, clock, emit })
+  const audit = createAudit({ blocks: disk, ledger, damage, clock, random })
   const accounts = createAccounts({ registry, clock, random, onChange: () => { emit({ type: 'members' }) } })
   const heads = createHeads({ registry, blocks, ledger, clock, emit })
-  const pins = createPins({ registry, heads, blocks, completeness, clock, signer, headGraceMs, emit })
+  const pins = createPins({ registry, heads, blocks, completeness, audit, clock, signer, headGraceMs, emit })
   const describe = (): NodeDescription => ({ peerId, version, addresses: addresses() })
   const principalOf = (key: Uint8Array | string): Principal => accounts.principalOf(typeof key === 'string' ? keyOfPeerId(key) : key)
   let collecting: Promise<Collected> | null = null
@@ -142,6 +151,7 @@ export async function createPinner (components: PinnerComponents, options: Pinne
       collecting ??= collect(call).finally(() => { collecting = null })
       return collecting
     },
+    audit: async ({ thorough = false, ...call } = {}) => { await (thorough ? audit.thorough(call) : audit.recent(call)) },
     on (listener) {
       listeners.add(listener)
       return () => { listeners.delete(listener) }

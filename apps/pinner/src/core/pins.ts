@@ -4,6 +4,7 @@ import {
 import { readRoot } from '@holdfast/roots'
 import type { CID } from 'multiformats/cid'
 import { isRevoked } from './accounts.js'
+import type { Audit } from './audit.js'
 import type { Completeness } from './completeness.js'
 import type { PinnerEvent } from './events.js'
 import type { Heads } from './heads.js'
@@ -34,9 +35,9 @@ export interface Pins {
   roots (principal: Principal): { name: HeadName, root: CID }[]
 }
 
-interface Components { registry: Registry, heads: Heads, blocks: BlockStore, completeness: Completeness, clock: Clock, signer: Signer, headGraceMs: number, emit: (event: PinnerEvent) => void }
+interface Components { registry: Registry, heads: Heads, blocks: BlockStore, completeness: Completeness, audit: Audit, clock: Clock, signer: Signer, headGraceMs: number, emit: (event: PinnerEvent) => void }
 
-export function createPins ({ registry, heads, blocks, completeness, clock, signer, headGraceMs, emit }: Components): Pins {
+export function createPins ({ registry, heads, blocks, completeness, audit, clock, signer, headGraceMs, emit }: Components): Pins {
   const rewrite = async (name: HeadName, change: (head: Head) => Head | undefined, durable: boolean): Promise<void> => heads.lock.run(async () => {
     const head = registry.head.get(name)
     const changed = head === undefined ? undefined : change(head)
@@ -61,6 +62,8 @@ export function createPins ({ registry, heads, blocks, completeness, clock, sign
       if (head === undefined) throw new BlockNotFoundError(root.toString())
       // Somebody still relies on this root, so it is kept again.
       if (head.released) await rewrite(head.name, now => ({ ...now, released: false, dominatedAt: null }), true)
+      // What was complete once is so only as long as the disk keeps it.
+      await audit.recent(options)
       const missing = await settle(head, root, options)
       if (missing.length > 0) return { missing: [...missing] }
       const receipt: Receipt = await signReceipt(signer, { vault, root, at: clock.now() })

@@ -76,11 +76,15 @@ const codecs: { [K in Kind]: Codec<Kinds[K]> } = {
     }),
     fromMap (value, id) {
       const f = reader('head', value)
+      const sequence = f.integer('sequence', -1)
+      const root = f.has('root') ? f.cid('root') : null
+      const pinned = f.has('pinned') ? f.cid('pinned') : null
       return {
         name: id as HeadName, vault: f.text('vault', NAME_LENGTH) as VaultId, device: f.text('device', NAME_LENGTH) as DeviceId,
-        topic: f.text('topic'), sequence: f.integer('sequence', -1), pinnedSequence: f.integer('pinnedSequence', -1), released: f.integer('released', 0, 1) === 1,
-        record: f.has('record') ? f.bytes('record') : null, root: f.has('root') ? f.cid('root') : null,
-        pinned: f.has('pinned') ? f.cid('pinned') : null, dominatedAt: f.has('dominatedAt') ? f.integer('dominatedAt') : null
+        topic: f.text('topic'), sequence, root, pinned, released: f.integer('released', 0, 1) === 1,
+        // Written since 0.1: without it, the newest root is the only one whose counter is known.
+        pinnedSequence: f.has('pinnedSequence') ? f.integer('pinnedSequence', -1) : pinned !== null && root?.equals(pinned) === true ? sequence : -1,
+        record: f.has('record') ? f.bytes('record') : null, dominatedAt: f.has('dominatedAt') ? f.integer('dominatedAt') : null
       }
     }
   },
