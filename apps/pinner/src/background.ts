@@ -8,12 +8,13 @@ export interface BackgroundOptions {
   readonly network: Libp2pNetwork
   readonly clock: Clock
   readonly collectEveryMs: number
+  readonly auditEveryMs: number
   readonly rebroadcastEveryMs: number
   readonly onError: (error: unknown) => void
   readonly onCollected: (collected: Collected) => void
 }
 
-/** What a node does by itself: follow the topics of registered vaults, pass records on, collect garbage. */
+/** What a node does by itself: follow the topics of registered vaults, pass records on, collect garbage, look after what is on the disk. */
 export function createBackground (options: BackgroundOptions): { stop (): Promise<void> } {
   const { pinner, network, clock, onError } = options
   const ending = new AbortController()
@@ -52,6 +53,9 @@ export function createBackground (options: BackgroundOptions): { stop (): Promis
   }
   const unlisten = pinner.on(onEvent)
   follow()
+  // The first receipt would wait for it.
+  run(async () => pinner.audit({ signal: ending.signal }))
+  every(options.auditEveryMs, async () => pinner.audit({ thorough: true, signal: ending.signal }))
   every(options.collectEveryMs, async () => { options.onCollected(await pinner.collectGarbage({ signal: ending.signal })) })
   every(options.rebroadcastEveryMs, async () => {
     for (const { name, record } of pinner.records()) await network.heads.broadcast(name, record, { signal: ending.signal })

@@ -31,9 +31,9 @@ export function ourHosts (listen: ListenAddress, added: readonly string[]): (hos
   return hostname => fixed.has(hostname) || (!isLoopback(listen.host) && Object.values(networkInterfaces()).flat().some(found => found !== undefined && urlHost(found.address) === hostname))
 }
 
-/** Multiaddrs for libp2p beside an HTTP address: the same interface, free ports. */
-export function defaultPeerListen ({ host }: ListenAddress): string[] {
+/** Multiaddrs for libp2p beside an HTTP address: the same interface, these ports. */
+export function peerListenOn ({ host }: ListenAddress, { tcp, ws }: { readonly tcp: number, readonly ws: number }): string[] {
   const version = isIP(host)
   const base = version === 6 ? `/ip6/${host}` : version === 4 ? `/ip4/${host}` : host.toLowerCase() === 'localhost' ? '/ip4/127.0.0.1' : `/dns/${host}`
-  return [`${base}/tcp/0`, `${base}/tcp/0/ws`]
+  return [`${base}/tcp/${tcp}`, `${base}/tcp/${ws}/ws`]
 }

@@ -1,11 +1,12 @@
 import { createNetwork } from '@holdfast/network/node'
-import { peerIdOfDevice, revokeDevice, type Block } from '@holdfast/protocol'
+import { peerIdOfDevice, revokeDevice, type Block, type NodeClient, type VaultId } from '@holdfast/protocol'
 import { decodeAnnouncement, encodeAnnouncement } from '@holdfast/roots'
-import { readFile, stat, writeFile, chmod } from 'node:fs/promises'
+import { chmod, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
-import { createMemoryBlockStore, createTestDevice, createTestAccount, createTestFile, createTestRandom, createTestRoot, createTestVault, registrationOf, type TestDevice } from '../../../test/compliance/node-world.js'
-import { startTestNode } from '../../../test/compliance/running-node.js'
+import { collect, createMemoryBlockStore, createTestDevice, createTestAccount, createTestFile, createTestRandom, createTestRoot, createTestVault, idsOf, registrationOf, type TestDevice, type TestRoot } from '../../../test/compliance/node-world.js'
+import { startTestNode, type TestNode } from '../../../test/compliance/running-node.js'
 import { isLoopback, parseListen } from './listen-address.js'
 import { startNode } from './node.js'
 import { systemClock } from './system.js'
@@ -63,7 +64,84 @@ describe('state', () => {
   })
 })
 
+describe('damage', () => {
+  const packs = async (directory: string): Promise<string[]> => (await readdir(join(directory, 'blocks', 'packs'))).map(name => join(directory, 'blocks', 'packs', name))
+  const receipted = async (): Promise<{ world: TestNode, client: NodeClient, vault: VaultId, made: TestRoot }> => {
+    const world = await startTestNode({ peerListen: [] })
+    const { device, client } = await world.pairedDevice(random)
+    const vault = createTestVault(random)
+    await client.registerVault(registrationOf(device, vault))
+    const made = await createTestRoot(device, vault, [await createTestFile(random, [5_000, 6_000])], { counter: 1 })
+    await client.putBlocks(made.blocks)
+    await client.putRecord(device.head, made.record)
+    expect(await client.receipt(vault, made.root.cid)).toHaveProperty('receipt')
+    await world.node.stop()
+    return { world, vault, made, get client () { return world.client(device.seed) } }
+  }
+  /** As a device does it. */
+  const bringBack = async (client: NodeClient, vault: VaultId, made: TestRoot): Promise<number> => {
+    for (let sent = 0; ;) {
+      const answer = await client.receipt(vault, made.root.cid)
+      if ('receipt' in answer) return sent
+      const wanted = new Set(idsOf(answer.missing.map(cid => ({ cid }))))
+      await client.putBlocks(made.blocks.filter(block => wanted.has(block.cid.toString())))
+      sent += wanted.size
+    }
+  }
+  test('NODE-4 with a pack gone no receipt is given, the lost blocks are named and can be brought again', async () => {
+    const node = await receipted()
+    for (const pack of await packs(node.world.directory)) await rm(pack)
+    await node.world.restart()
+    const { client, vault, made } = node
+    expect(await client.receipt(vault, made.root.cid)).toHaveProperty('missing')
+    expect(await bringBack(client, vault, made)).toBe(made.blocks.length)
+    expect(idsOf(await collect(client.getBlocks(made.blocks.map(block => block.cid))))).toEqual(idsOf(made.blocks))
+    await node.world.end()
+    expect(node.world.errors.map(String)).toContainEqual(expect.stringContaining('damaged or missing'))
+  })
+  test('NODE-4 CHK-3 a block that rots is not served and no longer receipted; an upload replaces it', async () => {
+    const node = await receipted()
+    const { vault, made } = node
+    const victim = made.blocks.find(block => block.bytes.length === 5_000)!
+    for (const pack of await packs(node.world.directory)) {
+      const bytes = await readFile(pack)
+      const at = bytes.indexOf(victim.bytes)
+      if (at < 0) continue
+      bytes[at + 100]! ^= 1
+      await writeFile(pack, bytes)
+    }
+    await node.world.restart()
+    const { client } = node
+    expect(idsOf(await collect(client.getBlocks(made.blocks.map(block => block.cid))))).toEqual(idsOf(made.blocks.filter(block => block !== victim)))
+    expect((await node.world.operator(`/ipfs/${victim.cid.toString()}?format=raw`)).status).toBe(404)
+    expect(await client.receipt(vault, made.root.cid)).toEqual({ missing: [victim.cid] })
+    expect(await bringBack(client, vault, made)).toBe(1)
+    expect(idsOf(await collect(client.getBlocks([victim.cid])))).toEqual(idsOf([victim]))
+    await node.world.end()
+  })
+})
+
 describe('peers', () => {
+  test('ANN-1 a restart listens on the same peer ports, and on others when those are taken', async () => {
+    const world = await startTestNode()
+    const addresses = world.node.addresses().toSorted()
+    expect(addresses).toHaveLength(2)
+    await world.restart()
+    expect(world.node.addresses().toSorted()).toEqual(addresses)
+    await world.node.stop()
+    const squatter = createServer()
+    const port = Number(/\/tcp\/(\d+)/.exec(addresses[0]!)![1])
+    await new Promise<void>(resolve => { squatter.listen({ host: '127.0.0.1', port }, resolve) })
+    await world.restart()
+    const others = world.node.addresses().toSorted()
+    expect(others).toHaveLength(2)
+    expect(others).not.toContain(addresses[0])
+    await writeFile(join(world.directory, 'peer-ports'), 'tcp 99999\nws nonsense\n')
+    await world.restart()
+    expect(world.node.addresses()).toHaveLength(2)
+    await world.end()
+    await new Promise(resolve => { squatter.close(resolve) })
+  })
   test('ANN-1 HEAD-2 an announcement is stored by the node, relayed, and receipted over HTTP', async () => {
     const world = await startTestNode()
     const { device, client } = await world.pairedDevice(random)

@@ -1,5 +1,6 @@
+import type { Libp2pNetwork } from '@holdfast/network'
 import { createNetwork } from '@holdfast/network/node'
-import { fromHex, type Clock, type Random, type Signer } from '@holdfast/protocol'
+import { fromHex, type BlockStore, type Clock, type Random, type Signer } from '@holdfast/protocol'
 import { openLevelStores } from '@holdfast/storage-level'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { mkdir } from 'node:fs/promises'
@@ -12,7 +13,8 @@ import { createAuthenticator, type NodeKey } from './http/auth.js'
 import { UnprotectedListenError } from './http/errors.js'
 import { createMetrics } from './http/metrics.js'
 import { createHttpServer } from './http/server.js'
-import { defaultPeerListen, isLoopback, ourHosts, parseListen, urlHost, type ListenAddress } from './listen-address.js'
+import { isLoopback, ourHosts, parseListen, urlHost, type ListenAddress } from './listen-address.js'
+import { listenForPeers } from './peer-ports.js'
 import { secretFile } from './secret-file.js'
 import { systemClock, systemRandom } from './system.js'
 
@@ -32,7 +34,7 @@ export interface NodeOptions {
   readonly hosts?: readonly string[]
   /** Origins of pages that may use this node from a browser. None by default. */
   readonly allowedOrigins?: readonly string[]
-  /** Multiaddrs for libp2p. Default: TCP and WebSocket on free ports of the HTTP address's interface. */
+  /** Multiaddrs for libp2p. Default: TCP and WebSocket on the HTTP address's interface, on free ports that are kept from start to start. */
   readonly peerListen?: readonly string[]
   /** Multiaddrs to tell devices instead of those. */
   readonly announce?: readonly string[]
@@ -40,6 +42,8 @@ export interface NodeOptions {
   readonly headGraceMs?: number
   /** Default one hour. Milliseconds. */
   readonly collectEveryMs?: number
+  /** How often all that is kept is read and checked. Default seven days. Milliseconds. */
+  readonly auditEveryMs?: number
   /** HEAD-1. Default four hours. Milliseconds. */
   readonly rebroadcastEveryMs?: number
   /** Told of failures in the background; the node goes on. Default: one line on stderr. */
@@ -82,14 +86,17 @@ export async function startNode (options: NodeOptions): Promise<RunningNode> {
     const nodeKey = await generateKeyPairFromSeed('Ed25519', seed)
     const reach: { addresses: () => string[] } = { addresses: () => [] }
     const pinner = await createPinner({ ...stores, clock, random, signer: signerOf(nodeKey), quotaBytes: options.quotaBytes ?? null }, { ...corePart(options), addresses: () => reach.addresses() })
-    const network = await createNetwork({
-      seed, listen: options.peerListen ?? defaultPeerListen(listen), blocks: stores.blocks, allowPeer: peer => pinner.allowsPeer(peer), relay: true, clock,
+    // Peers get what the CID says, or nothing.
+    const blocks: BlockStore = { ...stores.blocks, get: async (cid, call) => pinner.getBlock({ kind: 'operator' }, cid, call) }
+    const listenOn = async (addresses: readonly string[]): Promise<Libp2pNetwork> => createNetwork({
+      seed, listen: addresses, blocks, allowPeer: peer => pinner.allowsPeer(peer), relay: true, clock,
       ...(options.announce === undefined ? {} : { announce: options.announce })
     })
+    const network = options.peerListen === undefined ? await listenForPeers(join(dataDirectory, 'peer-ports'), listen, random, listenOn) : await listenOn(options.peerListen)
     undo.push(async () => network.close())
     reach.addresses = () => network.addresses()
     const metrics = createMetrics(pinner)
-    const background = createBackground({ pinner, network, clock, onError, onCollected: ({ blocks, bytes }) => { metrics.swept(blocks, bytes) }, collectEveryMs: options.collectEveryMs ?? HOUR_MS, rebroadcastEveryMs: options.rebroadcastEveryMs ?? 4 * HOUR_MS })
+    const background = createBackground({ pinner, network, clock, onError, onCollected: ({ blocks, bytes }) => { metrics.swept(blocks, bytes) }, collectEveryMs: options.collectEveryMs ?? HOUR_MS, auditEveryMs: options.auditEveryMs ?? 7 * 24 * HOUR_MS, rebroadcastEveryMs: options.rebroadcastEveryMs ?? 4 * HOUR_MS })
     undo.push(async () => background.stop())
     const authenticator = createAuthenticator({ pinner, nodeKey, apiKey, isOurHost: ourHosts(listen, options.hosts ?? []), now: () => clock.now() })
     const server = createHttpServer({ pinner, authenticator, metrics, version: VERSION, allowedOrigins: options.allowedOrigins ?? [], onError, ...(options.tls === undefined ? {} : { tls: options.tls }) })

@@ -11,11 +11,12 @@ const DEFAULT_LISTEN = '127.0.0.1:4747'
 
 const node: StandaloneHandler = async (talk, _args, options) => {
   const listen = parseListen(textOption(options, 'listen') ?? DEFAULT_LISTEN)
+  const peerListen = parsePeerListen(textOption(options, 'peerListen'))
   const quota = parseQuota(textOption(options, 'quota'))
   const dataDirectory = resolve(talk.cwd, textOption(options, 'data') ?? join(homedir(), '.holdfast-node'))
   const protection = await protectionOf(talk, options)
   const { startNode } = await import('@holdfast/pinner')
-  const running = await startNode({ dataDirectory, listen, ...protection, ...(quota === undefined ? {} : { quotaBytes: quota }) }).catch((error: unknown) => { throw explainListen(error, listen) })
+  const running = await startNode({ dataDirectory, listen, ...protection, ...(peerListen === undefined ? {} : { peerListen }), ...(quota === undefined ? {} : { quotaBytes: quota }) }).catch((error: unknown) => { throw explainListen(error, listen) })
   try {
     const { url, peerId, pairing } = running
     if (talk.json) await talk.event({ event: 'ready', url, peerId, pairing })
@@ -58,6 +59,15 @@ export function parseListen (text: string): string {
   return text
 }
 
+/** Multiaddrs, separated by commas. */
+export function parsePeerListen (text: string | undefined): string[] | undefined {
+  if (text === undefined) return undefined
+  const addresses = text.split(',').map(address => address.trim()).filter(address => address !== '')
+  const wrong = addresses.length === 0 ? text : addresses.find(address => !/^\/(?:ip4|ip6|dns[46]?)\/[^/\s]+\/tcp\/\d{1,5}(?:\/ws)?$/.test(address))
+  if (wrong !== undefined) throw new UsageError(`"${wrong}" is not an address to listen on for peers`, 'Give multiaddrs separated by commas, such as /ip4/0.0.0.0/tcp/4001,/ip4/0.0.0.0/tcp/4002/ws')
+  return addresses
+}
+
 function parseQuota (text: string | undefined): number | undefined {
   if (text === undefined) return undefined
   const bytes = parseBytes(text)
@@ -78,6 +88,7 @@ export const nodeGroup: CommandGroup = {
     program.command('node').description('run a node: it keeps everything pinned and reachable, and can read none of it')
       .option('--data <dir>', 'where it keeps its data (default: ~/.holdfast-node)')
       .option('--listen <host:port>', `where it listens (default: ${DEFAULT_LISTEN}); port 0 takes a free one`)
+      .option('--peer-listen <multiaddrs>', 'where peers reach it (TCP, WebSocket), separated by commas (default: ports of its own choice beside --listen, the same at each start)')
       .option('--tls-cert <file>', 'a certificate (PEM), to be reached from other machines').option('--tls-key <file>', 'its key (PEM)')
       .option('--names <hosts>', 'names under which devices reach it through a proxy, separated by commas')
       .option('--quota <bytes>', 'the most it stores, such as 500GB').action(bind('node'))
