@@ -12,6 +12,7 @@ export interface AgreedView {
   diskChild (parent: Id, diskName: string): AgreedEntry | undefined
   children (parent: Id): Iterable<AgreedEntry>
   byInode (inode: bigint): Iterable<AgreedEntry>
+  shadowed (): Iterable<AgreedEntry>
   entries (): Iterable<AgreedEntry>
   /** Everything below, parents first. */
   descendants (id: Id): Iterable<AgreedEntry>
@@ -24,6 +25,7 @@ export class AgreedTree implements AgreedView {
   readonly #entries = new Map<Id, AgreedEntry>()
   readonly #names = new Map<Id, Map<string, Id>>()
   readonly #diskNames = new Map<Id, Map<string, Id>>()
+  readonly #shadowed = new Set<Id>()
   readonly #inodes = new Map<bigint, Id | Set<Id>>()
   #changed = new Map<Id, AgreedEntry | null>()
 
@@ -77,13 +79,18 @@ export class AgreedTree implements AgreedView {
     return found
   }
 
+  /** Where an entry is agreed to be, for records that only say something else about it. */
+  placeOf (id: Id): Pick<AgreedEntry, 'parent' | 'name' | 'diskName'> | undefined {
+    const entry = this.#entries.get(id)
+    return entry === undefined ? undefined : { parent: entry.parent, name: entry.name, diskName: entry.diskName }
+  }
+
   /** Takes over what was written down before. */
   load (entry: AgreedEntry): void { this.#insert(entry) }
 
   set (entry: AgreedEntry): void {
     const before = this.#entries.get(entry.id)
     if (before !== undefined) this.#remove(before)
-    // While two entries swap places, one of them is for a moment nowhere in the name index; its own update follows.
     this.#insert(entry)
     this.#changed.set(entry.id, entry)
   }
@@ -112,8 +119,13 @@ export class AgreedTree implements AgreedView {
     return changed
   }
 
+  /** Entries at whose agreed place another was put since: where they are is not known until they are found. */
+  shadowed (): Iterable<AgreedEntry> { return [...this.#shadowed].map(id => this.#entries.get(id)!) }
+
   #insert (entry: AgreedEntry): void {
     this.#entries.set(entry.id, entry)
+    const shadow = this.#names.get(entry.parent)?.get(entry.name)
+    if (shadow !== undefined) this.#shadowed.add(shadow)
     index(this.#names, entry.parent, entry.name, entry.id)
     if (!this.naming.exact) index(this.#diskNames, entry.parent, this.naming.fold(entry.diskName), entry.id)
     const found = this.#inodes.get(entry.facts.inode)
@@ -123,6 +135,7 @@ export class AgreedTree implements AgreedView {
 
   #remove (entry: AgreedEntry): void {
     this.#entries.delete(entry.id)
+    this.#shadowed.delete(entry.id)
     unindex(this.#names, entry.parent, entry.name, entry.id)
     if (!this.naming.exact) unindex(this.#diskNames, entry.parent, this.naming.fold(entry.diskName), entry.id)
     const found = this.#inodes.get(entry.facts.inode)

@@ -70,7 +70,9 @@ export class DirectoryKeeper {
     const entry = agreed.atDiskPath(path)
     const facts = await disk.facts(path)
     if (facts === undefined || facts === 'special') return
-    if (entry?.kind !== 'directory' || (wanted !== undefined && wanted.id !== entry.id)) {
+    // Should another directory have come here meanwhile, the next round has to find that out.
+    if (entry?.kind !== 'directory' || entry.facts.inode !== facts.inode || (wanted !== undefined && wanted.id !== entry.id)) {
+      this.work.log.leave(path)
       if (before !== undefined && facts.mode !== before.mode) await disk.setMode(path, before.mode)
       return
     }

@@ -3,8 +3,8 @@ import { DirectoryKeeper } from './directory-keeper.js'
 import type { Disk } from './disk-port.js'
 import { codeOf } from './errors.js'
 import { inParallel } from './in-parallel.js'
-import { factsWithTime, isNewId, sameBytes, toModified, type AgreedEntry, type DiskFacts } from './model.js'
-import { parentPath, PARKED_DIRECTORY } from './paths.js'
+import { factsWithTime, isNewId, ROOT, sameBytes, toModified, type AgreedEntry, type DiskFacts, type Id } from './model.js'
+import { baseName, parentPath, PARKED_DIRECTORY } from './paths.js'
 import { agreedOf, type DiskStep, type Plan, type Target, type WriteStep } from './planner.js'
 import type { Workplace } from './round-log.js'
 import { createSafeDisk, putBack, type SafeDisk } from './safe-disk.js'
@@ -86,7 +86,7 @@ async function makeDirectory (step: Extract<DiskStep, { do: 'mkdir' }>, { disk, 
   return true
 }
 
-async function move (step: Extract<DiskStep, { do: 'move' }>, { disk, safe, agreed, keeper, log }: DiskWork): Promise<boolean> {
+async function move (step: Extract<DiskStep, { do: 'move' }>, { disk, filesystem, safe, agreed, keeper, log }: DiskWork): Promise<boolean> {
   const { node } = step
   if (parentPath(step.from) !== PARKED_DIRECTORY) await keeper.touch(parentPath(step.from))
   if (!step.parked) await keeper.touch(parentPath(step.to))
@@ -98,10 +98,19 @@ async function move (step: Extract<DiskStep, { do: 'move' }>, { disk, safe, agre
   const entry = agreed.get(log.idOf(step.id)) ?? step.agreed
   const facts = await disk.facts(step.to)
   if (entry === undefined || facts === undefined || facts === 'special') return true
+  // Where the vault did not follow (its part of the move failed), this stays a move that it has to be told of.
+  if (!await isInVault(step.id, step.place, filesystem, log)) { log.leave(step.to); return true }
   // A rename changes the ctime alone. What else differs from the agreed facts is for the next round to tell.
   const changed = sameBytes(entry.facts, facts) ? { ...entry.facts, ctime: facts.ctime } : entry.facts
   agreed.set({ ...entry, ...step.place, parent: log.idOf(step.place.parent), facts: changed })
   return true
+}
+
+async function isInVault (id: Id, place: Target, filesystem: Workplace['filesystem'], log: Workplace['log']): Promise<boolean> {
+  const entry = await filesystem.entry(log.idOf(id) as EntryId)
+  if (entry === undefined || baseName(entry.path) !== place.name) return false
+  const parent = parentPath(entry.path)
+  return place.parent === ROOT ? parent === '/' : (await filesystem.entry(log.idOf(place.parent) as EntryId))?.path === parent
 }
 
 async function removeFile (step: Extract<DiskStep, { do: 'remove' }>, { safe, agreed, keeper, log }: DiskWork): Promise<boolean> {
@@ -131,7 +140,7 @@ async function attributesStep (step: DiskStep, work: DiskWork): Promise<boolean>
   if (step.do !== 'attributes') return shapeStep(step, work)
   const { disk, agreed, keeper, log } = work
   const id = log.idOf(step.id)
-  const place: Target = { ...step.place, parent: log.idOf(step.place.parent) }
+  const place = agreed.placeOf(id) ?? { ...step.place, parent: log.idOf(step.place.parent) }
   const asDiskSays: AgreedEntry = agreed.get(id) ?? { ...agreedOf(step.vault, place, step.node.facts), modified: toModified(step.node.facts.mtime), mode: step.node.facts.mode }
   log.counts.attributes++
   if (step.vault.kind === 'directory') {

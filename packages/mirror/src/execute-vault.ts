@@ -23,9 +23,11 @@ export async function executeVault (plan: Plan['vault'], prepared: PreparedFiles
 async function shapeGroups (steps: readonly VaultStep[], work: Workplace): Promise<Pending[][]> {
   const groups: Pending[][] = []
   const parked = new Set<Id>()
+  const leaving = new Set<Id>()
   let group: Pending[] = []
   for (const step of steps) {
-    group.push(...await pendingsOf(step, work))
+    group.push(...await pendingsOf(step, work, leaving))
+    if (step.do === 'move') leaving.add(step.id)
     if (step.do === 'move' && step.parked) parked.add(step.id)
     else if (step.do === 'move') parked.delete(step.id)
     if (parked.size > 0) continue
@@ -35,7 +37,8 @@ async function shapeGroups (steps: readonly VaultStep[], work: Workplace): Promi
   return group.length > 0 ? [...groups, group] : groups
 }
 
-const pendingsOf = async (step: VaultStep, work: Workplace): Promise<Pending[]> => step.do === 'remove' ? removalsOf(step, work) : [pendingOf(step, work)]
+/** `leaving`: what will be elsewhere when its turn comes. */
+const pendingsOf = async (step: VaultStep, work: Workplace, leaving: ReadonlySet<Id> = new Set()): Promise<Pending[]> => step.do === 'remove' ? removalsOf(step, work, leaving) : [pendingOf(step, work)]
 
 function pendingOf (step: Exclude<VaultStep, VaultRemoval>, work: Workplace): Pending {
   const { log } = work
@@ -67,7 +70,7 @@ function pendingOf (step: Exclude<VaultStep, VaultRemoval>, work: Workplace): Pe
         if (result.id !== step.id) { log.entries.add(step.id).add(result.id); return }
         const { agreed, node } = step
         work.agreed.set({
-          ...agreed, parent: log.idOf(agreed.parent), facts: node.facts,
+          ...agreed, ...work.agreed.placeOf(step.id) ?? { parent: log.idOf(agreed.parent) }, facts: node.facts,
           ...(step.mode !== undefined && { mode: result.mode }), ...(step.modified !== undefined && { modified: result.modified })
         })
       }
@@ -90,14 +93,17 @@ function created (step: Extract<VaultStep, { do: 'mkdir' | 'link' }>, result: Fi
  * Checks what the vault shows now, so that no edit of others is swept away. What is there and not to be removed (new,
  * edited, or ignored here) stays, and the directories that it is in.
  */
-async function removalsOf (step: VaultRemoval, { filesystem, agreed, log }: Workplace): Promise<Pending[]> {
+async function removalsOf (step: VaultRemoval, { filesystem, agreed, log }: Workplace, leaving: ReadonlySet<Id>): Promise<Pending[]> {
   const top = await filesystem.entry(step.id as EntryId)
   const missing = new Set(step.ids.map(({ id }) => id))
   const forget = (id: Id): void => { agreed.delete(id); log.counts.removedFromVault++ }
   if (top !== undefined && top.path !== step.path) { log.entries.add(step.id); return [] }
   const found: FileEntry[] = []
   const kept: string[] = []
+  const left: string[] = []
   const look = (entry: FileEntry): void => {
+    if (leaving.has(entry.id)) left.push(entry.path)
+    if (left.some(path => isWithin(entry.path, path))) return
     const edited = entry.kind === 'file' && entry.digest !== agreed.get(entry.id)?.digest
     if (missing.delete(entry.id) && !edited) found.push(entry)
     else { kept.push(entry.path); log.entries.add(entry.id) }

@@ -80,6 +80,7 @@ class Identifier implements Identified {
       for (const entry of this.agreed.entries()) this.#missing(entry)
       return
     }
+    for (const entry of this.agreed.shadowed()) if (!this.#found.has(entry.id)) this.delta.set(entry.id, null)
     const roots = [...this.scan.touched].map(path => this.agreed.atDiskPath(path)).filter(entry => entry !== undefined)
     // An entry that was found elsewhere took what is below it along, so what was not found below it there is gone.
     for (const id of this.#found) {

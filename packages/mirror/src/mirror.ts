@@ -127,6 +127,7 @@ class RunningMirror implements Mirror {
   #entries = new Set<Id>()
   #retryMs = FIRST_RETRY_MS
   #pauseMs = FIRST_PAUSE_MS
+  readonly #putOff = new Map<string, { readonly look: Set<string>, readonly entries: Set<Id> }>()
   #postponed = 0
   #streak = 0
 
@@ -294,28 +295,36 @@ class RunningMirror implements Mirror {
 
   /** What a round left is taken up again: at once after progress, otherwise after a pause. */
   #resume (log: RoundLog): void {
-    const again = (): void => {
-      for (const path of log.look) this.#look.add(path)
-      for (const id of log.entries) this.#entries.add(id)
-    }
     for (const path of log.lookBelow) this.#below.add(path)
     if (log.look.size + log.entries.size + log.lookBelow.size === 0) this.#streak = 0
     if (log.done > 0 && ++this.#streak < MANY_ROUNDS) {
       this.#pauseMs = FIRST_PAUSE_MS
-      again()
+      for (const path of log.look) this.#look.add(path)
+      for (const id of log.entries) this.#entries.add(id)
     } else if (log.look.size + log.entries.size > 0) {
       this.#pauseMs = Math.min(this.#pauseMs * 2, FIRST_RETRY_MS)
-      this.#later('left', this.#pauseMs, () => { again(); this.#pump() })
+      this.#again('left', this.#pauseMs, log.look, log.entries)
     }
-    if (log.unsteady.size > 0) this.#later('steady', STEADY_MS, () => { for (const path of log.unsteady) this.#look.add(path); this.#pump() })
+    if (log.unsteady.size > 0) this.#again('steady', STEADY_MS, log.unsteady)
     if ([...log.failures.values()].some(error => error.family === 'retryable')) {
-      this.#later('retry', this.#retryMs, () => {
-        for (const path of log.failures.keys()) this.#look.add(path)
-        for (const id of log.retry) this.#entries.add(id)
-        this.#pump()
-      })
+      this.#again('retry', this.#retryMs, log.failures.keys(), log.retry)
       this.#retryMs = Math.min(this.#retryMs * 2, LAST_RETRY_MS)
     } else if (log.done > 0) this.#retryMs = FIRST_RETRY_MS
+  }
+
+  /** Looks at these, and at what was put off under the same name before, after a while. */
+  #again (name: 'left' | 'steady' | 'retry', ms: number, look: Iterable<string>, entries: Iterable<Id> = []): void {
+    const put = this.#putOff.get(name) ?? { look: new Set<string>(), entries: new Set<Id>() }
+    this.#putOff.set(name, put)
+    for (const path of look) put.look.add(path)
+    for (const id of entries) put.entries.add(id)
+    // What is put off later than the first does not make the first wait longer.
+    if (!this.#timers.has(name)) this.#later(name, ms, () => {
+      this.#putOff.delete(name)
+      for (const path of put.look) this.#look.add(path)
+      for (const id of put.entries) this.#entries.add(id)
+      this.#pump()
+    })
   }
 
   /** A round could not go on at all. */
@@ -326,7 +335,7 @@ class RunningMirror implements Mirror {
     const guarded = told instanceof GuardError || told instanceof MirrorMissingError || told instanceof ForeignMirrorError
     if (this.#told.get('') !== told.message) this.#emit(guarded ? { type: 'guarded', error: told } : { type: 'error', error: told })
     this.#told.set('', told.message)
-    this.#later('retry', this.#retryMs, () => {
+    this.#later('again', this.#retryMs, () => {
       this.#all = true
       this.#pump()
     })

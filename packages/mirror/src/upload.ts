@@ -116,7 +116,7 @@ const isGone = (error: unknown): boolean => ['ENOENT', 'ENOTDIR', 'ELOOP'].inclu
 /** The disk's bytes are those agreed on; only times, permissions or nothing at all changed. */
 function touched (step: UploadStep, before: AgreedEntry, vaultDigest: string | undefined, { facts }: PreparedFile, { agreed, log }: Workplace): Pending | undefined {
   const vault = step.vault!
-  const entry: AgreedEntry = { ...before, ...step.place, parent: log.idOf(step.place.parent), facts }
+  const entry: AgreedEntry = { ...before, ...agreed.placeOf(before.id) ?? { ...step.place, parent: log.idOf(step.place.parent) }, facts }
   if (before.digest !== vaultDigest) {
     // Touched here while edited there: what the vault has comes down in the next round, and keeps a new mode of the disk.
     agreed.set({ ...entry, facts: { ...facts, mode: before.facts.mode } })
