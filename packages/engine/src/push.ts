@@ -1,5 +1,5 @@
 import { decodeBody, diffTrie, readRoot, type Body } from '@holdfast/roots'
-import { blockId, blockLinks, BlockNotFoundError, checkReceipt, keyOfPeerId, UnreachableError, type Block, type CallOptions, type NodeClient, type Receipt } from '@holdfast/protocol'
+import { blockId, blockLinks, BlockNotFoundError, checkReceipt, keyOfPeerId, UnauthorisedError, UnreachableError, type Block, type CallOptions, type NodeClient, type Receipt } from '@holdfast/protocol'
 import type { CID } from 'multiformats/cid'
 import type { VaultStore } from './vault-store.js'
 
@@ -31,6 +31,8 @@ export async function pushRoot (store: VaultStore, target: PushTarget, root: CID
     const answer = await client.receipt(vault, root, options)
     if ('receipt' in answer) {
       await checkReceipt(answer.receipt, keyOfPeerId(target.peerId))
+      // A true receipt for something else says nothing about this root.
+      if (answer.receipt.vault !== vault || !answer.receipt.root.equals(root)) throw new UnauthorisedError(`${client.url} gave a receipt for another root than was asked about`, 'Nothing is lost; what is on this device counts as not yet safe there. If it stays so, update or replace the node.', { root: blockId(root), receipt: blockId(answer.receipt.root) })
       return answer.receipt
     }
     const here: CID[] = []
