@@ -3,7 +3,7 @@
 //   npm run bench -- FOLDER [--edits 20]
 // initial   seconds from "both mirrors start, A's directory is full and B's is empty" until B has every file
 // edit      milliseconds from a small save in A until B's file has the new bytes
-// Put the figures beside a peer's in the same run on the same machine; docs/benchmarks.md says how.
+// Put the figures beside a peer's in the same run on the same machine.
 import { spawn, execFileSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -85,6 +85,6 @@ try {
   for (const [name, value] of Object.entries(figures)) console.log(name.padEnd(16), Math.round(value * 100) / 100)
 } finally {
   for (const child of children) { child.removeAllListeners('exit'); child.kill('SIGTERM') }
-  await Promise.all(children.map(child => child.exitCode !== null || new Promise(resolve => { child.once('exit', resolve) })))
+  await Promise.all(children.filter(child => child.exitCode === null).map(child => new Promise(resolve => { child.once('exit', resolve) })))
   rmSync(scratch, { recursive: true, force: true })
 }

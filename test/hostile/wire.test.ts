@@ -37,7 +37,8 @@ async function join (through: typeof fetch = fetch): Promise<TestDevice> {
 /** Changes what comes back for requests to this path. */
 const tampering = (path: string, change: (bytes: Uint8Array) => Uint8Array): typeof fetch => async (input, init) => {
   const response = await fetch(input, init)
-  if (!String(input).endsWith(path) || !response.ok) return response
+  const url = input instanceof Request ? input.url : input.toString()
+  if (!url.endsWith(path) || !response.ok) return response
   return new Response(change(new Uint8Array(await response.arrayBuffer())) as BodyInit, { status: response.status, headers: response.headers })
 }
 
