@@ -24,14 +24,23 @@ export async function commitGroups (groups: readonly (readonly Pending[])[], wor
   await commitBatch(batch, work)
 }
 
-/** One commit. Where the vault refuses it, the groups that it refuses are found by halving, and logged. */
+/** What was new when the round was planned may have an entry by now. */
+function withIds (operation: Operation, { log }: Workplace): Operation {
+  const parent = operation.expected?.parent
+  return parent === undefined ? operation : { ...operation, expected: { ...operation.expected, parent: log.idOf(parent) } }
+}
+
+/**
+ * One commit. Where the vault refuses it, the groups that it refuses are found by halving, and logged. What was planned
+ * for something that others have moved since is left to the next round, which sees it where it is.
+ */
 async function commitBatch (batch: readonly (readonly Pending[])[], work: Workplace): Promise<void> {
   const all = batch.flat()
   if (all.length === 0) return
   work.signal?.throwIfAborted()
   let results: FileEntry[]
   try {
-    results = await work.filesystem.commit(all.map(({ operation }) => operation), work.signal === undefined ? {} : { signal: work.signal })
+    results = await work.filesystem.commit(all.map(({ operation }) => withIds(operation, work)), work.signal === undefined ? {} : { signal: work.signal })
   } catch (error) {
     work.signal?.throwIfAborted()
     const refused = isHoldfastError(error) && error.family === 'invalid'
@@ -39,7 +48,8 @@ async function commitBatch (batch: readonly (readonly Pending[])[], work: Workpl
       const half = batch.length >> 1
       await commitBatch(batch.slice(0, half), work)
       await commitBatch(batch.slice(half), work)
-    } else for (const { path } of all) work.log.fail(path, 'saved in the vault', error)
+    } else if (error instanceof Error && error.name === 'ChangedError') for (const { path } of all) work.log.leave(path)
+    else for (const { path } of all) work.log.fail(path, 'saved in the vault', error)
     return
   }
   for (const [at, pending] of all.entries()) {

@@ -84,6 +84,7 @@ export class DirectoryKeeper {
     if (facts.mode !== mode) await disk.setMode(path, mode)
     const now = await disk.facts(path)
     if (now === undefined || now === 'special' || time === undefined) return
+    if (now.inode !== facts.inode) { this.work.log.leave(path); return }
     const as = factsWithTime(now, time)
     agreed.set(wanted === undefined ? { ...entry, facts: { ...as, mode: entry.facts.mode } } : { ...entry, modified: wanted.modified, mode: wanted.mode, facts: { ...as, mode } })
   }

@@ -4,7 +4,7 @@ import type { Disk } from './disk-port.js'
 import { codeOf } from './errors.js'
 import { inParallel } from './in-parallel.js'
 import { factsWithTime, isNewId, ROOT, sameBytes, toModified, type AgreedEntry, type DiskFacts, type Id } from './model.js'
-import { baseName, parentPath, PARKED_DIRECTORY } from './paths.js'
+import { baseName, joinPath, parentPath, PARKED_DIRECTORY } from './paths.js'
 import { agreedOf, type DiskStep, type Plan, type Target, type WriteStep } from './planner.js'
 import type { Workplace } from './round-log.js'
 import { createSafeDisk, putBack, type SafeDisk } from './safe-disk.js'
@@ -144,7 +144,9 @@ async function attributesStep (step: DiskStep, work: DiskWork): Promise<boolean>
   const asDiskSays: AgreedEntry = agreed.get(id) ?? { ...agreedOf(step.vault, place, step.node.facts), modified: toModified(step.node.facts.mtime), mode: step.node.facts.mode }
   log.counts.attributes++
   if (step.vault.kind === 'directory') {
-    agreed.set({ ...asDiskSays, ...place, id })
+    // It may be another directory than the one agreed on, in the same place.
+    const { inode, born } = step.node.facts
+    agreed.set({ ...asDiskSays, ...place, id, facts: { ...asDiskSays.facts, inode, born } })
     keeper.want(step.path, step.vault)
     return true
   }
@@ -185,7 +187,7 @@ async function writeFile (step: WriteStep, work: DiskWork): Promise<boolean> {
     const after = await filesystem.entry(step.vault.id as EntryId)
     if (written === undefined || written === 'special' || written.size !== step.vault.size || after?.digest !== step.vault.digest || after?.path !== entry!.path) { log.entries.add(step.vault.id); return false }
     await keeper.touch(parentPath(step.path))
-    placed = step.replaces === undefined ? await safe.place(temporary, step.path, step.vault.kind) : await safe.replace(temporary, step.path, step.replaces.facts, 'file', step.replaces.id)
+    placed = step.replaces === undefined ? await safe.place(temporary, step.path) : await safe.replace(temporary, step.path, step.replaces.facts, step.replaces.id)
     if (!placed) return false
     const now = await disk.facts(step.path)
     // What became of it in this moment is for the next round, so that only the new ctime is taken over.
@@ -205,10 +207,11 @@ async function writeLink (step: WriteStep, { disk, agreed, safe, keeper, log }: 
   try {
     await disk.makeLink(temporary, step.vault.target!, step.vault.modified)
     await keeper.touch(parentPath(step.path))
-    placed = step.replaces === undefined ? await safe.place(temporary, step.path, 'link') : await safe.replace(temporary, step.path, step.replaces.facts, 'link', step.replaces.id)
+    placed = step.replaces === undefined ? await safe.place(temporary, step.path) : await safe.replace(temporary, step.path, step.replaces.facts, step.replaces.id)
     if (!placed) return false
     const facts = await disk.facts(step.path)
-    if (facts === undefined || facts === 'special') return true
+    // If it was replaced in this moment, the next round has to see that: then nothing is agreed yet.
+    if (facts === undefined || facts === 'special' || facts.kind !== 'link' || await disk.readLink(step.path) !== step.vault.target) return true
     agreed.set(agreedOf(step.vault, { ...step.place, parent: log.idOf(step.place.parent) }, facts))
     log.counts.downloaded++
     return true
@@ -226,8 +229,11 @@ async function removeQuietly (disk: Disk, path: string): Promise<void> {
 async function unpark (step: Extract<DiskStep, { do: 'move' }>, { disk, keeper, log }: DiskWork): Promise<void> {
   try {
     if (await disk.facts(step.to) === undefined) return
-    await keeper.touch(parentPath(step.from))
-    const back = await putBack(disk, step.to, step.from)
+    // Should its directory be gone by now, the nearest one above has to do.
+    let home = step.from
+    while (parentPath(home) !== '/' && await disk.facts(parentPath(home)) === undefined) home = joinPath(parentPath(parentPath(home)), baseName(home))
+    await keeper.touch(parentPath(home))
+    const back = await putBack(disk, step.to, home)
     keeper.moved(step.to, back)
     log.leave(step.from)
     log.lookBelow.add(back)

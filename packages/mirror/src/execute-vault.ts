@@ -44,15 +44,15 @@ function pendingOf (step: Exclude<VaultStep, VaultRemoval>, work: Workplace): Pe
   const { log } = work
   switch (step.do) {
     case 'mkdir': return {
-      operation: { type: 'mkdir', path: step.path, mode: step.node.facts.mode, modified: toModified(step.node.facts.mtime) },
+      operation: { type: 'mkdir', path: step.path, expected: { parent: step.place.parent }, mode: step.node.facts.mode, modified: toModified(step.node.facts.mtime) },
       path: step.path, settle: result => { created(step, result, work) }
     }
     case 'link': return {
-      operation: { type: 'link', path: step.path, target: step.node.target!, modified: toModified(step.node.facts.mtime) },
+      operation: { type: 'link', path: step.path, expected: { parent: step.place.parent }, target: step.node.target!, modified: toModified(step.node.facts.mtime) },
       path: step.path, settle: result => { created(step, result, work); log.counts.uploaded++ }
     }
     case 'move': return {
-      operation: { type: 'move', from: step.from, to: step.to },
+      operation: { type: 'move', from: step.from, to: step.to, expected: { entry: step.id, ...(step.agreed !== undefined && { parent: step.agreed.parent }) } },
       path: step.to,
       settle (result) {
         if (step.parked) return
@@ -63,7 +63,7 @@ function pendingOf (step: Exclude<VaultStep, VaultRemoval>, work: Workplace): Pe
       }
     }
     case 'attributes': return {
-      operation: { type: 'attributes', path: step.path, ...(step.mode !== undefined && { mode: step.mode }), ...(step.modified !== undefined && { modified: step.modified }) },
+      operation: { type: 'attributes', path: step.path, expected: { entry: step.id }, ...(step.mode !== undefined && { mode: step.mode }), ...(step.modified !== undefined && { modified: step.modified }) },
       path: step.path,
       settle (result) {
         log.counts.attributes++
@@ -114,7 +114,8 @@ async function removalsOf (step: VaultRemoval, { filesystem, agreed, log }: Work
   }
   // What is not there any more went to the trash already, or somewhere else.
   for (const id of missing) { forget(id); log.entries.add(id) }
-  const remove = (entry: FileEntry, ids: Id[]): Pending => ({ operation: { type: 'remove', path: entry.path }, path: entry.path, settle: () => { for (const id of ids) forget(id) } })
-  if (top !== undefined && kept.length === 0) return [remove(top, found.map(entry => entry.id))]
-  return found.toReversed().filter(entry => !kept.some(path => isWithin(path, entry.path))).map(entry => remove(entry, [entry.id]))
+  // An edit that comes between this look and the commit would be deleted as if it had been seen.
+  const remove = (entry: FileEntry, all: FileEntry[]): Pending => ({ operation: { type: 'remove', path: entry.path, expected: { entry: entry.id, all } }, path: entry.path, settle: () => { for (const { id } of all) forget(id) } })
+  if (top !== undefined && kept.length === 0) return [remove(top, found)]
+  return found.toReversed().filter(entry => !kept.some(path => isWithin(path, entry.path))).map(entry => remove(entry, [entry]))
 }

@@ -29,14 +29,20 @@ export interface PreparedContent {
   readonly mode: number
 }
 
-/** `base` of a write: digest of what the writer edited; null when the writer believed there was no file. */
-export type Operation =
-  | { type: 'write', path: string, content: PreparedContent, base?: string | null }
+export type Operation = {
+  /**
+   * What the path was seen to lead to: the ids of its entry and of the directory it is in (of a move: of `to`), and all
+   * that there is below it. When others have changed that, ChangedError, and nothing is done. A directory that the same
+   * commit makes may have any other text for an id.
+   */
+  expected?: { entry?: string, parent?: string, all?: readonly { id: string, digest?: string, conflicts: number }[] }
+} & (
+  | { type: 'write', path: string, content: PreparedContent }
   | { type: 'mkdir', path: string, mode?: number, modified?: number }
   | { type: 'link', path: string, target: string, modified?: number }
   | { type: 'move', from: string, to: string }
   | { type: 'remove', path: string }
-  | { type: 'attributes', path: string, mode?: number, modified?: number }
+  | { type: 'attributes', path: string, mode?: number, modified?: number })
 
 /** One moved or deleted directory is one change. */
 export interface FilesystemChange { readonly before?: FileEntry, readonly after?: FileEntry }
@@ -49,6 +55,7 @@ export interface MirroredFilesystem {
   /** Everything below the path, parents first. */
   walk (path?: string): AsyncIterable<FileEntry>
   read (path: string, range?: { offset?: number, length?: number }, options?: CallOptions): AsyncIterable<Uint8Array>
+  /** `replaces`: path of the file that is followed; `base`: digest of the version that was edited, null when the writer believed there was none. What is not followed stays beside it (MAN-5). */
   prepare (source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, facts: { size?: number, modified: number, mode: number, replaces?: string, base?: string | null }, options?: CallOptions): Promise<PreparedContent>
   /** One atomic change, durable when it resolves; operations see the effect of earlier ones. One result per operation. */
   commit (operations: readonly Operation[], options?: CallOptions): Promise<FileEntry[]>

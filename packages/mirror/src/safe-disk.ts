@@ -2,7 +2,7 @@ import { toHex, type Random } from '@holdfast/protocol'
 import type { Disk } from './disk-port.js'
 import { codeOf } from './errors.js'
 import type { Kind } from './filesystem-port.js'
-import { sameBytes, type DiskFacts, type Id } from './model.js'
+import { sameBytes, toModified, type DiskFacts, type Id } from './model.js'
 import { suffixedName } from './naming.js'
 import { baseName, joinPath, parentPath, TEMPORARY_DIRECTORY } from './paths.js'
 
@@ -12,16 +12,16 @@ import { baseName, joinPath, parentPath, TEMPORARY_DIRECTORY } from './paths.js'
  *
  * Between a check and a deed there is always time for an edit, and rename(2) replaces whatever is there. So a file
  * that has to go is first taken out of the tree, then looked at, and brought back when it is another; and nothing is
- * ever brought to a path but by a hard link, which fails where something is. A file that is replaced is missing for
+ * ever brought to a path but by a link, which fails where something is. A file that is replaced is missing for
  * that moment, which is the price of never losing an edit.
  */
 export interface SafeDisk {
   /** A name for a file that nobody else sees yet. */
   temporary (): string
   /** Brings a written file or link to a path where nothing was. */
-  place (temporary: string, path: string, kind: Kind): Promise<boolean>
+  place (temporary: string, path: string): Promise<boolean>
   /** Brings a written file or link in the place of what was scanned of this entry. */
-  replace (temporary: string, path: string, scanned: DiskFacts, kind: Kind, id: Id): Promise<boolean>
+  replace (temporary: string, path: string, scanned: DiskFacts, id: Id): Promise<boolean>
   /** Deletes the file or link that was scanned of this entry. */
   remove (path: string, scanned: DiskFacts, id: Id): Promise<boolean>
   /** Moves what was scanned, to where nothing is. */
@@ -56,23 +56,15 @@ export function createSafeDisk (disk: Disk, random: Random): SafeDisk {
     return undefined
   }
 
-  const place = async (from: string, path: string, kind: Kind): Promise<boolean> => {
-    if (kind === 'file') return placeFile(disk, from, path)
-    // Not by a hard link, which on some systems would be one to the link's target.
-    if (await disk.facts(path) !== undefined) return false
-    await disk.rename(from, path)
-    return true
-  }
-
   return {
     temporary: () => joinPath(TEMPORARY_DIRECTORY, `new-${mark()}`),
-    place,
+    place: async (from, path) => place(disk, from, path),
 
-    async replace (from, path, scanned, kind, id) {
+    async replace (from, path, scanned, id) {
       const taken = await take(path, scanned, id)
       if (taken === undefined) return false
       try {
-        const placed = await place(from, path, kind)
+        const placed = await place(disk, from, path)
         await disk.removeFile(taken)
         return placed
       } catch (error) {
@@ -94,7 +86,9 @@ export function createSafeDisk (disk: Disk, random: Random): SafeDisk {
       // Where case is folded, the other spelling of a name is the file itself.
       const itself = there !== undefined && there !== 'special' && there.inode === scanned.inode && parentPath(from) === parentPath(to)
       if (there !== undefined && !itself) return false
-      if (scanned.kind !== 'file' || itself || !await tryHardLink(disk, from, to)) {
+      const named = itself ? 'cannot' : await nameToo(disk, from, to, scanned.kind)
+      if (named === 'taken') return false
+      if (named === 'cannot') {
         await disk.rename(from, to)
         return true
       }
@@ -113,48 +107,43 @@ async function inodeAt (disk: Disk, path: string): Promise<bigint | undefined> {
   return facts === undefined || facts === 'special' ? undefined : facts.inode
 }
 
-async function placeFile (disk: Disk, from: string, path: string): Promise<boolean> {
+/** Gives something a second name where nothing is. A link is made again, for a hard link to it is one to its target on some systems. */
+async function nameToo (disk: Disk, from: string, to: string, kind: Kind): Promise<'done' | 'taken' | 'cannot'> {
+  if (kind === 'directory') return 'cannot'
   try {
-    await disk.hardLink(from, path)
+    if (kind === 'file') await disk.hardLink(from, to)
+    else {
+      const facts = await disk.facts(from)
+      await disk.makeLink(to, await disk.readLink(from), facts === undefined || facts === 'special' ? 0 : toModified(facts.mtime))
+    }
+    return 'done'
   } catch (error) {
-    if (codeOf(error) === 'EEXIST') return false
-    if (!LINKLESS.has(codeOf(error) ?? '')) throw error
-    if (await disk.facts(path) !== undefined) return false
-    await disk.rename(from, path)
-    return true
-  }
-  await disk.removeFile(from)
-  return true
-}
-
-/** Disks without hard links (FAT, some network disks), and links, which some systems will not link to. */
-const LINKLESS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EXDEV', 'EINVAL'])
-
-async function tryHardLink (disk: Disk, path: string, kept: string): Promise<boolean> {
-  try {
-    await disk.hardLink(path, kept)
-    return true
-  } catch (error) {
-    if (LINKLESS.has(codeOf(error) ?? '')) return false
+    if (codeOf(error) === 'EEXIST') return 'taken'
+    if (LINKLESS.has(codeOf(error) ?? '')) return 'cannot'
     throw error
   }
 }
 
+/** Disks without hard links (FAT, some network disks). There, and for directories, a check and a rename have to do. */
+const LINKLESS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EXDEV', 'EINVAL'])
+
+async function place (disk: Disk, from: string, path: string): Promise<boolean> {
+  const facts = await disk.facts(from)
+  const named = facts === undefined || facts === 'special' ? 'cannot' : await nameToo(disk, from, path, facts.kind)
+  if (named === 'done') await disk.removeFile(from)
+  if (named !== 'cannot') return named === 'done'
+  if (await disk.facts(path) !== undefined) return false
+  await disk.rename(from, path)
+  return true
+}
+
 /** Brings something back into the tree, beside what has its place by now. Returns where it is. */
-export async function putBack (disk: Disk, kept: string, path: string): Promise<string> {
-  if (await placeBack(disk, kept, path)) return path
+export async function putBack (disk: Disk, taken: string, path: string): Promise<string> {
+  if (await place(disk, taken, path)) return path
   for (const tried = new Set<string>(); ;) {
     const name = suffixedName(baseName(path), candidate => !tried.has(candidate))
     const beside = joinPath(parentPath(path), name)
-    if (await placeBack(disk, kept, beside)) return beside
+    if (await place(disk, taken, beside)) return beside
     tried.add(name)
   }
-}
-
-async function placeBack (disk: Disk, kept: string, path: string): Promise<boolean> {
-  const facts = await disk.facts(kept)
-  if (facts !== undefined && facts !== 'special' && facts.kind === 'file') return placeFile(disk, kept, path)
-  if (await disk.facts(path) !== undefined) return false
-  await disk.rename(kept, path)
-  return true
 }

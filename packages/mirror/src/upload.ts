@@ -88,7 +88,7 @@ async function prepareUpload (step: UploadStep, cache: PreparedFiles, work: Work
     return undefined
   }
   return {
-    operation: { type: 'write', path: step.path, content: prepared.content, base: vault === undefined ? null : agreed?.digest ?? null },
+    operation: { type: 'write', path: step.path, expected: vault === undefined ? { parent: step.place.parent } : { entry: vault.id }, content: prepared.content },
     path: node.path,
     settle: result => { uploaded(step, prepared, result, work) }
   }
@@ -136,7 +136,7 @@ function touched (step: UploadStep, before: AgreedEntry, vaultDigest: string | u
     return undefined
   }
   return {
-    operation: { type: 'attributes', path: step.path, ...mode, ...modified },
+    operation: { type: 'attributes', path: step.path, expected: { entry: vault.id }, ...mode, ...modified },
     path: step.node.path,
     settle (result) {
       log.counts.attributes++

@@ -99,7 +99,7 @@ export class MemoryDisk implements Disk {
   }
 
   mkdir (path: string): void { if (this.#find(path) !== undefined) throw failure('EEXIST', path); this.#attach(path, this.#make('directory')) }
-  symlink (path: string, target: string): void { const node = this.#make('link'); node.target = target; this.#attach(path, node) }
+  symlink (path: string, target: string): void { if (this.#find(path) !== undefined) throw failure('EEXIST', path); const node = this.#make('link'); node.target = target; this.#attach(path, node) }
   special (path: string): void { this.#attach(path, this.#make('special')) }
   chmod (path: string, mode: number): void { const node = this.#need(path); node.mode = mode; node.ctime = this.now(); this.#changed(path) }
   touch (path: string, mtime: bigint): void { const node = this.#need(path); node.mtime = mtime; node.ctime = this.now(); this.#changed(path) }

@@ -9,7 +9,15 @@ class VaultError extends HoldfastError {
   constructor (message: string) { super(message, 'Look again.') }
 }
 
+class ChangedError extends HoldfastError {
+  override readonly name = 'ChangedError'
+  readonly family = 'invalid'
+  constructor (path: string) { super(`${path} was moved meanwhile`, 'Look again.') }
+}
+
 interface Entry { id: EntryId, parent: EntryId | null, name: string, kind: Kind, digest: string | undefined, target: string | undefined, modified: number, mode: number, conflicts: number }
+/** `follows`: digest of the version that was edited; undefined for whatever is there. */
+interface Prepared extends PreparedContent { readonly follows: string | null | undefined }
 type State = Map<EntryId, Entry>
 
 /** A vault in memory: atomic commits, ids that stay, a trash, and every version ever written. */
@@ -72,7 +80,7 @@ export class MemoryVault implements MirroredFilesystem {
     yield this.contents.get(entry.digest)!
   }
 
-  async prepare (source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, facts: { modified: number, mode: number }): Promise<PreparedContent> {
+  async prepare (source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, facts: { modified: number, mode: number, replaces?: string, base?: string | null }): Promise<PreparedContent> {
     this.before?.('prepare', '')
     this.prepares++
     const pieces: Uint8Array[] = []
@@ -81,10 +89,10 @@ export class MemoryVault implements MirroredFilesystem {
     return this.put(bytes, facts)
   }
 
-  put (bytes: Uint8Array, { modified, mode }: { modified: number, mode: number }): PreparedContent {
+  put (bytes: Uint8Array, { modified, mode, replaces, base }: { modified: number, mode: number, replaces?: string, base?: string | null }): Prepared {
     const digest = createHash('sha256').update(bytes).digest('hex')
     this.contents.set(digest, bytes)
-    return { size: bytes.length, digest, modified, mode }
+    return { size: bytes.length, digest, modified, mode, follows: replaces === undefined ? null : base }
   }
 
   async commit (operations: readonly Operation[]): Promise<FileEntry[]> {
@@ -99,6 +107,7 @@ export class MemoryVault implements MirroredFilesystem {
     const state: State = new Map([...before].map(([id, entry]) => [id, { ...entry }]))
     const touched: EntryId[] = []
     for (const operation of operations) {
+      this.#check(state, operation, new Set(touched))
       touched.push(this.#apply(state, operation))
       if (operation.type === 'write') this.written.add(operation.content.digest)
     }
@@ -121,7 +130,7 @@ export class MemoryVault implements MirroredFilesystem {
   }
 
   write (path: string, text: string, modified = 1_000_000): void {
-    this.edit([{ type: 'write', path, content: this.put(new TextEncoder().encode(text), { modified, mode: 0o644 }) }])
+    this.edit([{ type: 'write', path, content: this.put(new TextEncoder().encode(text), { modified, mode: 0o644, replaces: path }) }])
   }
 
   async text (path: string): Promise<string> {
@@ -190,6 +199,17 @@ export class MemoryVault implements MirroredFilesystem {
     return id
   }
 
+  #check (state: State, operation: Operation, made: ReadonlySet<EntryId>): void {
+    const { expected } = operation
+    if (expected === undefined) return
+    const [path, to] = operation.type === 'move' ? [operation.from, operation.to] : [operation.path, operation.path]
+    if (expected.entry !== undefined && this.#lookup(state, path)?.id !== expected.entry) throw new ChangedError(path)
+    if (expected.parent === undefined) return
+    const above = to.slice(0, to.lastIndexOf('/'))
+    const parent = above === '' ? ROOT_ENTRY : this.#lookup(state, above)?.id
+    if (parent === undefined || (parent !== expected.parent && (state.has(expected.parent as EntryId) || !made.has(parent)))) throw new ChangedError(to)
+  }
+
   #apply (state: State, operation: Operation): EntryId {
     switch (operation.type) {
       case 'write': return this.#write(state, operation)
@@ -228,7 +248,8 @@ export class MemoryVault implements MirroredFilesystem {
     }
   }
 
-  #write (state: State, { path, content, base }: Extract<Operation, { type: 'write' }>): EntryId {
+  #write (state: State, { path, content }: Extract<Operation, { type: 'write' }>): EntryId {
+    const base = (content as Prepared).follows
     const found = this.#lookup(state, path)
     const facts = { digest: content.digest, modified: content.modified, mode: content.mode }
     if (found === undefined) return this.#create(state, path, { kind: 'file', ...facts })
