@@ -28,6 +28,41 @@ describe('commit', () => {
     expect(await again.stat('/x/link')).toMatchObject({ kind: 'link', target: '../a' })
   })
 
+  it('MAN-2: what was planned for something that was moved meanwhile is refused, and nothing of it happens', async () => {
+    const folder = await setUp()
+    const { id: file } = await folder.save('/old/file', 'text')
+    const { id: parent } = await folder.stat('/old')
+    const content = await folder.prepare([new Uint8Array(3)], { modified: 5, mode: 0o600 })
+    await folder.commit([{ type: 'move', from: '/old', to: '/new' }])
+    await folder.save('/file', 'another')
+    for (const operation of [
+      { type: 'write', path: '/old/more', content, expected: { parent } },
+      { type: 'mkdir', path: '/old/more', expected: { parent: 'made by nobody' } },
+      { type: 'move', from: '/file', to: '/moved', expected: { entry: file } },
+      { type: 'move', from: '/file', to: '/old/file', expected: { parent } },
+      { type: 'remove', path: '/file', expected: { entry: file } }
+    ] as const) await expect(folder.commit([{ type: 'mkdir', path: '/first' }, operation])).rejects.toMatchObject({ name: 'ChangedError', family: 'invalid' })
+    expect(await folder.tree()).toEqual(['/file', '/new/', '/new/file'])
+    // Where it is as expected, or made by the same commit, it is done.
+    await folder.commit([{ type: 'write', path: '/new/more', content, expected: { parent } }, { type: 'mkdir', path: '/made' }, { type: 'mkdir', path: '/made/below', expected: { parent: 'new:/made' } }, { type: 'move', from: '/new/file', to: '/made/file', expected: { entry: file } }])
+    expect(await folder.tree()).toEqual(['/file', '/made/', '/made/below/', '/made/file', '/new/', '/new/more'])
+  })
+
+  it('MAN-4: nothing is removed that whoever removes it has not seen', async () => {
+    const folder = await setUp()
+    await folder.save('/d/file', 'one')
+    const seen = [await folder.stat('/d'), await folder.stat('/d/file')]
+    const remove = async (): Promise<unknown> => folder.commit([{ type: 'remove', path: '/d', expected: { all: seen } }])
+    await folder.save('/d/file', 'two')
+    await expect(remove()).rejects.toMatchObject({ name: 'ChangedError', path: '/d/file' })
+    await folder.save('/d/file', 'one')
+    await folder.save('/d/more', 'more')
+    await expect(remove()).rejects.toMatchObject({ name: 'ChangedError', path: '/d/more' })
+    await folder.commit([{ type: 'remove', path: '/d/more' }])
+    await remove()
+    expect(await folder.tree()).toEqual([])
+  })
+
   it('MAN-1: when one operation is refused, none of them happened', async () => {
     const folder = await setUp()
     await folder.save('/file', 'text')

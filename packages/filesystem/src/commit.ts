@@ -1,8 +1,8 @@
 import type { Transaction } from '@holdfast/engine'
 import type { EntryContent, FileVersion, TreeEntry } from '@holdfast/manifest'
 import { ROOT_ENTRY, toHex, type EntryId } from '@holdfast/protocol'
-import { ExistsError, NotFoundError, WrongKindError } from './errors.js'
-import type { Operation, PreparedContent } from './filesystem-types.js'
+import { ChangedError, ExistsError, NotFoundError, WrongKindError } from './errors.js'
+import type { Expected, Operation, PreparedContent } from './filesystem-types.js'
 import { normalisePath, splitPath } from './paths.js'
 
 export const DIRECTORY_MODE = 0o755
@@ -19,6 +19,35 @@ export function applyOperation (transaction: Transaction, operation: Operation, 
     case 'move': return move(transaction, operation, now)
     case 'remove': return remove(transaction, operation)
     case 'attributes': return attributes(transaction, operation)
+  }
+}
+
+/** Throws ChangedError unless the operation's paths lead to what was expected. `made`: what earlier operations gave. */
+export function checkExpected ({ index }: Pick<Transaction, 'index'>, operation: Operation, made: ReadonlySet<EntryId>): void {
+  const { expected } = operation
+  if (expected === undefined) return
+  const [path, destination] = operation.type === 'move' ? [operation.from, operation.to] : [operation.path, operation.path]
+  const shown = (id: string): EntryId | undefined => index.get(id as EntryId)?.id
+  if (expected.entry !== undefined) {
+    const there = index.lookup(normalisePath(path))?.id
+    if (there === undefined || (there !== expected.entry && there !== shown(expected.entry))) throw new ChangedError(path)
+  }
+  if (expected.parent !== undefined) {
+    const there = index.lookup(splitPath(destination).parent)?.id
+    const known = shown(expected.parent)
+    if (there === undefined || (there !== expected.parent && (known === undefined ? !made.has(there) : there !== known))) throw new ChangedError(destination)
+  }
+  if (expected.all !== undefined) checkAll(index, normalisePath(path), expected.all)
+}
+
+function checkAll (index: Transaction['index'], path: string, all: NonNullable<Expected['all']>): void {
+  const top = index.lookup(path)
+  if (top === undefined) throw new ChangedError(path)
+  const seen = new Map<string, (typeof all)[number]>(all.map(entry => [entry.id, entry]))
+  for (const { id, content, versions } of [top, ...index.walk(top.id)]) {
+    const known = seen.get(id)
+    const digest = content.kind === 'file' ? toHex(content.digest) : undefined
+    if (known === undefined || known.digest !== digest || known.conflicts !== Math.max(0, versions.length - 1)) throw new ChangedError(index.path(id) ?? path)
   }
 }
 

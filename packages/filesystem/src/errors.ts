@@ -18,6 +18,15 @@ export class WrongKindError extends HoldfastError {
   }
 }
 
+/** What a path was seen to lead to is not there any more. */
+export class ChangedError extends HoldfastError {
+  override readonly name = 'ChangedError'
+  readonly family = 'invalid'
+  constructor (readonly path: string) {
+    super(`${path} was moved or replaced meanwhile`, 'Look again, and repeat it if it is still wanted.', { path })
+  }
+}
+
 /** A destination that is taken. */
 export class ExistsError extends HoldfastError {
   override readonly name = 'ExistsError'

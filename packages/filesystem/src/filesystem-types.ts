@@ -27,7 +27,20 @@ export interface FileEntry {
 /** A file's content, chunked, sealed and stored, that no path shows yet. */
 export interface PreparedContent { readonly digest: string, readonly size: number, readonly modified: number, readonly mode: number, readonly file: PreparedFile }
 
-export type Operation =
+/**
+ * What a path was seen to lead to. When it leads elsewhere by now, since others moved something meanwhile, the whole
+ * commit is refused with ChangedError: who decided on the operation has to look again.
+ */
+export interface Expected {
+  /** Id of the entry at the path (of a move: at `from`). */
+  entry?: string
+  /** Id of the directory that the path (of a move: `to`) is in; any other text for one that this very commit makes. */
+  parent?: string
+  /** All that there is at the path and below it, so that nothing is removed that nobody looked at. */
+  all?: readonly { id: string, digest?: string, conflicts: number }[]
+}
+
+export type Operation = { expected?: Expected } & (
   /** Versions that the content does not follow (see `prepare`) stay beside it as versions of the same file. */
   | { type: 'write', path: string, content: PreparedContent }
   /** An existing directory only takes the attributes. */
@@ -37,7 +50,7 @@ export type Operation =
   | { type: 'move', from: string, to: string }
   /** To the trash, with all below. */
   | { type: 'remove', path: string }
-  | { type: 'attributes', path: string, mode?: number, modified?: number }
+  | { type: 'attributes', path: string, mode?: number, modified?: number })
 
 /** A moved directory is one change; what lies in it moved along. */
 export interface FilesystemChange { before?: FileEntry, after?: FileEntry }

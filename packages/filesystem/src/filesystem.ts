@@ -1,7 +1,7 @@
 import type { Engine, HistoryVersion, VaultSession } from '@holdfast/engine'
 import type { Location, TreeChange, TreeEntry } from '@holdfast/manifest'
 import { InvalidArgumentError, peerIdOfDevice, ROOT_ENTRY, toHex, type CallOptions, type Clock, type EntryId } from '@holdfast/protocol'
-import { applyOperation, makeDirectories, mustFind } from './commit.js'
+import { applyOperation, checkExpected, makeDirectories, mustFind } from './commit.js'
 import { NotFoundError, WrongKindError } from './errors.js'
 import type { FileEntry, FilesystemChange, FileVersionInfo, Filesystem, Operation, PreparedContent, TrashEntry } from './filesystem-types.js'
 import { normalisePath } from './paths.js'
@@ -21,8 +21,14 @@ export function createFilesystem ({ engine, clock }: { engine: Engine, clock: Cl
   async function commit (operations: readonly Operation[], options?: CallOptions): Promise<FileEntry[]> {
     const now = clock.now()
     return vault.transact(transaction => {
-      const ids = operations.map(operation => applyOperation(transaction, operation, now))
-      return ids.map(id => describeEntry(vault, id))
+      const ids = new Set<EntryId>()
+      const results = operations.map(operation => {
+        checkExpected(transaction, operation, ids)
+        const id = applyOperation(transaction, operation, now)
+        ids.add(id)
+        return id
+      })
+      return results.map(id => describeEntry(vault, id))
     }, options)
   }
 
