@@ -4,13 +4,15 @@ export interface EventuallyOptions {
   within?: number
   /** What was awaited, for the error. */
   what: string
+  /** Milliseconds between two looks at most; what is measured asks for few. */
+  longestPause?: number
 }
 
 const FIRST_PAUSE_MS = 5
 const LONGEST_PAUSE_MS = 100
 
 /** Calls `check` until it gives something other than undefined or false without throwing. Throws with the last failure when the bound passes. */
-export async function eventually<T> (check: () => Promise<T | undefined | false> | T | undefined | false, { within = 20_000, what }: EventuallyOptions): Promise<T> {
+export async function eventually<T> (check: () => Promise<T | undefined | false> | T | undefined | false, { within = 20_000, what, longestPause = LONGEST_PAUSE_MS }: EventuallyOptions): Promise<T> {
   const deadline = performance.now() + within
   let pause = FIRST_PAUSE_MS
   for (;;) {
@@ -23,6 +25,6 @@ export async function eventually<T> (check: () => Promise<T | undefined | false>
       throw new Error(`not within ${within} ms: ${what} (${failure instanceof Error ? failure.message : String(failure)})`, { cause: failure })
     }
     await new Promise(resolve => { setTimeout(resolve, pause) })
-    pause = Math.min(pause * 1.5, LONGEST_PAUSE_MS)
+    pause = Math.min(pause * 1.5, longestPause)
   }
 }

@@ -46,3 +46,13 @@ export async function eventuallySame (a: string, b: string, options: { within?: 
     return left
   }, { what: `${a} and ${b} hold the same`, ...options })
 }
+
+/** Files whose times of change differ by a millisecond or more. */
+export async function differingTimes (a: string, b: string, tree: Tree): Promise<string[]> {
+  const files = Object.keys(tree).filter(path => tree[path]?.startsWith('file'))
+  const told = await Promise.all(files.map(async path => {
+    const [left, right] = [await lstat(join(a, path)), await lstat(join(b, path))]
+    return Math.abs(left.mtimeMs - right.mtimeMs) < 1 ? [] : [`${path}: ${left.mtimeMs} / ${right.mtimeMs}`]
+  }))
+  return told.flat()
+}
